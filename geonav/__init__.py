@@ -1,0 +1,49 @@
+"""geonav: a photo goes in, the position of its camera on Earth comes out.
+
+Start here:
+
+* :func:`import_colmap`, :func:`import_folder`, :func:`import_database` make a :class:`Database` of posed photos.
+* :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
+* :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
+  :class:`LocalizationResult`. :func:`localize` does the same for a list of photos in one call.
+* :func:`evaluate` compares the poses found for a query set with its true ones.
+* :func:`load_config` reads ``geonav.toml``, the environment and overrides into one frozen :class:`GeonavConfig`.
+
+Names are imported when first used, so ``import geonav`` loads neither torch nor pycolmap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from geonav.config import GeonavConfig, load_config
+    from geonav.geometry.camera import Camera
+    from geonav.geometry.geodesy import GeoPoint
+
+_MODULES = {
+    "Camera": "geonav.geometry.camera",
+    "GeoPoint": "geonav.geometry.geodesy",
+    "GeonavConfig": "geonav.config",
+    "load_config": "geonav.config",
+}
+
+__all__ = ["Camera", "GeoPoint", "GeonavConfig", "load_config"]
+
+
+def __getattr__(name: str) -> object:
+    """Import an exported name on first use (PEP 562)."""
+    if name not in _MODULES:
+        msg = f"module 'geonav' has no attribute '{name}'"
+        raise AttributeError(msg)
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The exported names and the module's own."""
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,243 @@
+"""One frozen configuration, one section per stage; the descriptions of the fields are its manual.
+
+:class:`GeonavConfig` itself is plain data: ``GeonavConfig()`` holds the defaults whatever the environment says.
+:func:`load_config` reads, in rising precedence, ``geonav.toml``, ``.env``, ``GEONAV_*`` environment variables
+(sections by two underscores: ``GEONAV_LOCAL__MAX_KEYPOINTS=4096``) and overrides, which is what the command line
+gives. A name that no setting has is refused with the nearest one that exists.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from geonav.errors import ConfigError
+
+CONFIG_FILE = "geonav.toml"
+ENV_PREFIX = "GEONAV_"
+# Variables with the prefix that are no settings: which file to read, and shell completion's own.
+OTHER_VARIABLES = ("GEONAV_CONFIG", "_GEONAV_COMPLETE")
+# Settings that are paths: in a file they are relative to the file, not to where the command runs.
+_PATHS = (("database",), ("weights", "dir"))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+class LocalConfig(_Section):
+    """``[local]``: keypoints and their descriptors."""
+
+    model: str = Field("disk", description="local features: disk, aliked or xfeat, each with its own matcher")
+    max_keypoints: int = Field(2048, ge=16, le=100_000, description="most keypoints kept in one photo, best first")
+    keypoint_threshold: float = Field(0.0, ge=0, description="lowest score of a keypoint")
+    nms_radius: int = Field(2, ge=0, le=64, description="keypoints closer than this many pixels are thinned out")
+    max_side_px: int = Field(1024, ge=64, description="photos are resized to this longer side to find keypoints")
+    subpixel: bool = Field(True, description="refine keypoints below the pixel")
+    batch_size: int = Field(1, ge=1, description="photos computed at once; changes speed and memory only")
+
+
+class GlobalConfig(_Section):
+    """``[global]``: one vector a photo, to search the database by."""
+
+    descriptor: str = Field("vlad", description="global descriptor")
+    num_clusters: int = Field(64, ge=1, le=4096, description="words in the vocabulary of vlad")
+
+
+class LocalizeConfig(_Section):
+    """``[localize]``: from a photo and its nearest references to a pose."""
+
+    top_k: int = Field(10, ge=1, description="references retrieved for a photo")
+    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior")
+
+
+class WeightsConfig(_Section):
+    """``[weights]``: where the networks' weights lie and whether they may be fetched."""
+
+    dir: Path | None = Field(None, description="folder of the weights; the user's cache folder where none is given")
+    offline: bool = Field(False, description="never fetch anything")
+    timeout_s: float = Field(5.0, gt=0, description="seconds to wait for an answer before trying the next source")
+
+
+class GeonavConfig(_Section):
+    """Everything that can be set."""
+
+    database: Path | None = Field(None, description="folder of the database")
+    device: str = Field("auto", description="where networks run: auto, cpu, cuda, cuda:N or mps")
+    seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
+    local: LocalConfig = Field(default_factory=LocalConfig, description="local features")
+    retrieval: GlobalConfig = Field(default_factory=GlobalConfig, alias="global", description="global descriptors")
+    localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
+    weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", value):
+            msg = f"unknown device '{value}', use auto, cpu, cuda, cuda:N or mps"
+            raise ValueError(msg)
+        return value
+
+
+Settings = Mapping[str, Any]
+
+
+def setting_names() -> list[str]:
+    """Every setting with its section as in ``local.max_keypoints``, in the order of the manual."""
+    return list(_names(GeonavConfig))
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _names(field.annotation, f"{key}.")
+        else:
+            yield key
+
+
+def load_config(path: Path | str | None = None, overrides: Settings | None = None) -> GeonavConfig:
+    """Read the configuration from all its sources.
+
+    Args:
+        path: the file to read; ``geonav.toml`` of the working folder, where there is one, if None.
+        overrides: nested settings that win over all others; those that are None are left out.
+
+    Raises:
+        ConfigError: an unknown name, a value that does not fit, or a file that cannot be read.
+    """
+    sources = {
+        str(path or CONFIG_FILE): _from_file(path),
+        **_from_environment(),
+        "the call": _by_alias(_without_none(overrides or {})),
+    }
+    merged: dict[str, Any] = {}
+    for label, settings in sources.items():
+        _refuse_unknown(label, settings)
+        merged = _merged(merged, settings)
+    try:
+        return GeonavConfig.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_first_problem(error, sources)) from error
+
+
+def _from_file(path: Path | str | None) -> Settings:
+    file = Path(path or CONFIG_FILE).expanduser()
+    if path is None and not file.exists():
+        return {}
+    try:
+        settings = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"configuration {file} cannot be read: {reason}"
+        raise ConfigError(msg) from error
+    for *sections, name in _PATHS:
+        section = settings
+        for key in sections:
+            section = section.get(key, {})
+        if isinstance(section, dict) and isinstance(section.get(name), str):
+            section[name] = file.parent / Path(section[name]).expanduser()
+    return settings
+
+
+def _from_environment() -> dict[str, Settings]:
+    """Settings in ``.env`` and in the environment, by the name of their source."""
+    from pydantic_settings import (
+        BaseSettings,
+        DotEnvSettingsSource,
+        EnvSettingsSource,
+        SettingsConfigDict,
+        SettingsError,
+    )
+
+    class Environment(BaseSettings, GeonavConfig):
+        """The names to look for, read by pydantic-settings."""
+
+        model_config = SettingsConfigDict(
+            env_prefix=ENV_PREFIX,
+            env_prefix_target="all",
+            env_nested_delimiter="__",
+            env_ignore_empty=True,
+            extra="ignore",
+        )
+
+    sources = {
+        ".env": DotEnvSettingsSource(Environment, env_file=".env"),
+        "the environment": EnvSettingsSource(Environment),
+    }
+    try:
+        for label, source in sources.items():
+            _refuse_unknown_variables(label, source.env_vars)
+        return {label: _by_alias(source()) for label, source in sources.items()}
+    except (SettingsError, OSError, UnicodeDecodeError) as error:
+        msg = f"the environment cannot be read: {str(error).splitlines()[0]}"
+        raise ConfigError(msg) from error
+
+
+def _refuse_unknown_variables(label: str, variables: Mapping[str, Any]) -> None:
+    known = {ENV_PREFIX + name.upper().replace(".", "__") for name in setting_names()}
+    known |= {name.rpartition("__")[0] for name in known if "__" in name} | set(OTHER_VARIABLES)
+    for name in (name.upper() for name in variables):
+        if name.startswith(ENV_PREFIX) and name not in known:
+            raise ConfigError(_unknown(label, "variable", name, sorted(known)))
+
+
+def _refuse_unknown(label: str, settings: Settings, model: type[BaseModel] = GeonavConfig, at: str = "") -> None:
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    for name, value in settings.items():
+        if name not in fields:
+            candidates = [at + key for key in fields] + setting_names()
+            kind = "section" if isinstance(value, Mapping) else "setting"
+            raise ConfigError(_unknown(label, kind, at + name, candidates))
+        section = fields[name].annotation
+        if isinstance(value, Mapping) and isinstance(section, type) and issubclass(section, BaseModel):
+            _refuse_unknown(label, value, section, f"{at}{name}.")
+
+
+def _unknown(label: str, kind: str, name: str, candidates: list[str]) -> str:
+    near = get_close_matches(name, candidates, n=1, cutoff=0.5)
+    if not near:  # the right name in the wrong section
+        near = [key for key in candidates if key.rpartition(".")[2] == name.rpartition(".")[2]]
+    hint = f"did you mean '{near[0]}'?" if near else "'geonav config show' lists all"
+    return f"{label}: unknown {kind} '{name}': {hint}"
+
+
+def _first_problem(error: ValidationError, sources: Mapping[str, Settings]) -> str:
+    problem = error.errors(include_url=False)[0]
+    keys = [str(key) for key in problem["loc"]]
+    labels = [label for label, settings in sources.items() if _has(settings, keys)]
+    reason = problem["msg"].removeprefix("Value error, ")
+    return f"{labels[-1] if labels else 'configuration'}: {'.'.join(keys)} = {problem['input']!r}: {reason}"
+
+
+def _has(settings: object, keys: list[str]) -> bool:
+    for key in keys:
+        if not isinstance(settings, Mapping) or key not in settings:
+            return False
+        settings = settings[key]
+    return True
+
+
+def _by_alias(settings: Settings) -> Settings:
+    """Sections under their names in files: ``global`` is a keyword of Python, so its field has another name."""
+    fields = GeonavConfig.model_fields
+    return {(fields[key].alias or key) if key in fields else key: value for key, value in settings.items()}
+
+
+def _without_none(settings: Settings) -> Settings:
+    nested = {k: _without_none(v) if isinstance(v, Mapping) else v for k, v in settings.items()}
+    return {key: value for key, value in nested.items() if value is not None}
+
+
+def _merged(base: Settings, top: Settings) -> dict[str, Any]:
+    both = dict(base)
+    for key, value in top.items():
+        old = both.get(key)
+        both[key] = _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return both

@@ -23,8 +23,10 @@ CONFIG_FILE = "geonav.toml"
 ENV_PREFIX = "GEONAV_"
 # Variables with the prefix that are no settings: which file to read, and shell completion's own.
 OTHER_VARIABLES = ("GEONAV_CONFIG", "_GEONAV_COMPLETE")
-# Settings that are paths: in a file they are relative to the file, not to where the command runs.
-_PATHS = (("database",), ("weights", "dir"))
+# One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
+_PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
+# Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
+_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths")
 
 
 class _Section(BaseModel):
@@ -60,7 +62,8 @@ class LocalizeConfig(_Section):
 class WeightsConfig(_Section):
     """``[weights]``: where the networks' weights lie and whether they may be fetched."""
 
-    dir: Path | None = Field(None, description="folder of the weights; the user's cache folder where none is given")
+    dir: Path | None = Field(None, description="folder with weights of your own, under their published names")
+    paths: dict[str, Path] = Field(default_factory=dict, description="weights of your own, by the name they replace")
     offline: bool = Field(False, description="never fetch anything")
     timeout_s: float = Field(5.0, gt=0, description="seconds to wait for an answer before trying the next source")
 
@@ -69,6 +72,7 @@ class GeonavConfig(_Section):
     """Everything that can be set."""
 
     database: Path | None = Field(None, description="folder of the database")
+    cache_dir: Path | None = Field(None, description="folder for what is fetched; the system's own place if not given")
     device: str = Field("auto", description="where networks run: auto, cpu, cuda, cuda:N or mps")
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     local: LocalConfig = Field(default_factory=LocalConfig, description="local features")
@@ -115,7 +119,7 @@ def load_config(path: Path | str | None = None, overrides: Settings | None = Non
     sources = {
         str(path or CONFIG_FILE): _from_file(path),
         **_from_environment(),
-        "the call": _by_alias(_without_none(overrides or {})),
+        "options": _by_alias(_without_none(overrides or {})),
     }
     merged: dict[str, Any] = {}
     for label, settings in sources.items():
@@ -137,13 +141,17 @@ def _from_file(path: Path | str | None) -> Settings:
         reason = getattr(error, "strerror", None) or str(error)
         msg = f"configuration {file} cannot be read: {reason}"
         raise ConfigError(msg) from error
-    for *sections, name in _PATHS:
-        section = settings
-        for key in sections:
-            section = section.get(key, {})
-        if isinstance(section, dict) and isinstance(section.get(name), str):
-            section[name] = file.parent / Path(section[name]).expanduser()
-    return settings
+    return _with_paths_from(settings, file.parent)
+
+
+def _with_paths_from(settings: Settings, folder: Path, at: str = "") -> Settings:
+    def place(name: str, value: object) -> object:
+        if isinstance(value, dict):
+            return _with_paths_from(value, folder, f"{at}{name}.")
+        is_path = f"{at}{name}" in _PATHS or at.removesuffix(".") in _PATHS
+        return folder / Path(value).expanduser() if is_path and isinstance(value, str) else value
+
+    return {name: place(name, value) for name, value in settings.items()}
 
 
 def _from_environment() -> dict[str, Settings]:
@@ -184,7 +192,7 @@ def _refuse_unknown_variables(label: str, variables: Mapping[str, Any]) -> None:
     known = {ENV_PREFIX + name.upper().replace(".", "__") for name in setting_names()}
     known |= {name.rpartition("__")[0] for name in known if "__" in name} | set(OTHER_VARIABLES)
     for name in (name.upper() for name in variables):
-        if name.startswith(ENV_PREFIX) and name not in known:
+        if name.startswith(ENV_PREFIX) and not (name in known or name.startswith(_PATHS_VARIABLE)):
             raise ConfigError(_unknown(label, "variable", name, sorted(known)))
 
 

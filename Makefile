@@ -1,0 +1,35 @@
+# Everything happens in a virtual environment of the project's own: VENV=folder and PYTHON=interpreter choose others.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.geonav-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-slow check clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv and install geonav with its tools into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "geonav needs Python 3.11 or newer: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: install  ## run the tests but the slow ones
+	$(BIN)/python -m pytest
+
+test-slow: install  ## run the slow tests: the whole table of measurements
+	$(BIN)/python -m pytest -m slow
+
+check: install  ## formatter, linter, types and import directions
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:  ## remove what make made; databases and fetched weights stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find geonav tests examples -name __pycache__ -type d -prune -exec rm -rf {} +

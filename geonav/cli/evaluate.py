@@ -1,0 +1,59 @@
+"""``geonav evaluate``: how far the poses found are from the true ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geonav.cli import output
+from geonav.cli.options import DeviceOption, JsonOption, SeedOption, TopKOption
+from geonav.cli.progress import progress_bars
+from geonav.cli.session import Session
+
+ConfOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--conf", metavar="FILE", help="configuration of this experiment [default: as --config]", show_default=False
+    ),
+]
+ExpNameOption = Annotated[
+    str | None,
+    typer.Option("--exp-name", help="name of the experiment [default: that of the query set]", show_default=False),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", metavar="DIR", help="write results and report here [default: nothing written]", show_default=False
+    ),
+]
+
+
+def evaluate(
+    context: typer.Context,
+    query_set: Annotated[
+        Path, typer.Option("--query-set", metavar="DIR", help="database whose poses are the truth", show_default=False)
+    ],
+    reference_set: Annotated[
+        Path, typer.Option("--reference-set", metavar="DIR", help="database to locate against", show_default=False)
+    ],
+    exp_name: ExpNameOption = None,
+    conf: ConfOption = None,
+    top_k: TopKOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    folder: OutputOption = None,
+) -> None:
+    """Locate every photo of a query set and compare with its true pose."""
+    session = Session.of(context)
+    if conf is not None:
+        session = Session(conf, session.verbose, session.quiet)
+    overrides = {"database": reference_set, "seed": seed, "device": device, "localize": {"top_k": top_k}}
+    config = session.config(overrides)
+    from geonav.pipeline.evaluate import evaluate as run
+
+    with progress_bars(session) as on_progress:
+        report = run(query_set, reference_set, config, exp_name=exp_name, output=folder, on_progress=on_progress)
+    output.write_evaluation(report, as_json=as_json)

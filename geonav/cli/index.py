@@ -1,0 +1,77 @@
+"""``geonav index``: what searching and matching need, computed once."""
+
+from __future__ import annotations
+
+import typer
+
+from geonav.cli import output
+from geonav.cli.options import (
+    BatchSizeOption,
+    DatabaseOption,
+    DescriptorOption,
+    DeviceOption,
+    JsonOption,
+    KeypointThresholdOption,
+    MaxKeypointsOption,
+    MaxSideOption,
+    ModelOption,
+    NmsRadiusOption,
+    NumClustersOption,
+    SeedOption,
+)
+from geonav.cli.progress import progress_bars
+from geonav.cli.session import Session, open_database
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Compute what locating needs; resumes.")
+
+
+@app.command("local")
+def local(
+    context: typer.Context,
+    database: DatabaseOption = None,
+    model: ModelOption = None,
+    max_keypoints: MaxKeypointsOption = None,
+    keypoint_threshold: KeypointThresholdOption = None,
+    nms_radius: NmsRadiusOption = None,
+    max_side_px: MaxSideOption = None,
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find and describe the keypoints of every photo that lacks them."""
+    from geonav.pipeline.index import index_local
+
+    session = Session.of(context)
+    section = {
+        "model": model,
+        "max_keypoints": max_keypoints,
+        "keypoint_threshold": keypoint_threshold,
+        "nms_radius": nms_radius,
+        "max_side_px": max_side_px,
+        "batch_size": batch_size,
+    }
+    config = session.config({"database": database, "device": device, "local": section})
+    with progress_bars(session) as on_progress:
+        report = index_local(open_database(config), config, on_progress)
+    output.write_index(report, as_json=as_json)
+
+
+@app.command("global")
+def global_(
+    context: typer.Context,
+    database: DatabaseOption = None,
+    descriptor: DescriptorOption = None,
+    num_clusters: NumClustersOption = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe every photo as a whole and index the vectors; missing local features are computed first."""
+    from geonav.pipeline.index import index_global
+
+    session = Session.of(context)
+    section = {"descriptor": descriptor, "num_clusters": num_clusters}
+    config = session.config({"database": database, "device": device, "seed": seed, "global": section})
+    with progress_bars(session) as on_progress:
+        report = index_global(open_database(config), config, on_progress)
+    output.write_index(report, as_json=as_json)

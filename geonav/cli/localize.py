@@ -1,0 +1,98 @@
+"""``geonav localize``: photos in, positions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from geonav.cli import output
+from geonav.cli.options import DatabaseOption, DeviceOption, JsonOption, SeedOption, TopKOption, setting
+from geonav.cli.progress import progress_bars
+from geonav.cli.session import Session, open_database
+
+if TYPE_CHECKING:
+    from geonav.data.progress import OnProgress
+    from geonav.data.results import LocalizationResult
+    from geonav.geometry.camera import Camera
+    from geonav.pipeline.localize import Localizer
+
+CameraOption = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="MODEL,w,h,params",
+        help="calibration of the photos, with COLMAP's names: PINHOLE,w,h,fx,fy,cx,cy"
+        " [default: EXIF, else estimated]",
+        show_default=False,
+    ),
+]
+MaskOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask",
+        metavar="PNG",
+        help="black where the photos must not be looked at [default: none]",
+        show_default=False,
+    ),
+]
+GeoJsonOption = Annotated[
+    str | None,
+    typer.Option(
+        "--geojson", metavar="PATH|-", help="write a FeatureCollection; - is stdout [default: none]", show_default=False
+    ),
+]
+
+
+def localize(
+    context: typer.Context,
+    photos: Annotated[list[Path], typer.Argument(help="photos to locate", show_default=False)],
+    database: DatabaseOption = None,
+    camera: CameraOption = None,
+    top_k: TopKOption = None,
+    exif_gps: Annotated[bool | None, setting("localize.exif_gps", "--exif-gps/--no-exif-gps")] = None,
+    mask: MaskOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    geojson: GeoJsonOption = None,
+) -> None:
+    """Locate photos: all located is exit code 0, some 6, none 7."""
+    session = Session.of(context)
+    writer = output.ResultWriter(as_json=as_json, geojson=geojson)
+    section = {"top_k": top_k, "exif_gps": exif_gps}
+    config = session.config({"database": database, "seed": seed, "device": device, "localize": section})
+    from geonav.geometry.camera import Camera
+    from geonav.pipeline.localize import Localizer
+
+    given = None if camera is None else Camera.parse(camera)
+    localizer = Localizer(open_database(config), config)
+    with progress_bars(session) as on_progress:
+        for result in _located(localizer, photos, (given, mask), on_progress):
+            writer.add(result)
+    writer.finish()
+
+
+def _located(
+    localizer: Localizer,
+    photos: Sequence[Path],
+    given: tuple[Camera | None, Path | None],
+    on_progress: OnProgress | None,
+) -> Iterator[LocalizationResult]:
+    """One result a photo, in order; a photo that cannot be read is not located, and says why."""
+    from geonav import __version__
+    from geonav.data.progress import ProgressEvent, announce
+    from geonav.data.results import LocalizationResult
+    from geonav.errors import ImageError
+
+    camera, mask = given
+    for done, photo in enumerate(photos, start=1):
+        try:
+            yield localizer.locate(photo, camera=camera, mask=mask)
+        except ImageError as error:
+            yield LocalizationResult(
+                query=str(photo), status="not_located", reason=str(error), geonav_version=__version__
+            )
+        announce(on_progress, ProgressEvent("localize", done, len(photos), photo.name))

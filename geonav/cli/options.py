@@ -1,0 +1,105 @@
+"""Options that several commands share, declared once.
+
+An option that is a setting takes its help and its default from the configuration's own description, and is None
+unless it was given, so that ``geonav.toml`` and the environment keep their say.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from geonav.config import GeonavConfig
+
+
+class AltDatum(StrEnum):
+    """What heights are measured from."""
+
+    WGS84 = "wgs84"
+    EGM96 = "egm96"
+    EGM2008 = "egm2008"
+    LOCAL = "local"
+
+
+def _field(name: str) -> FieldInfo:
+    model: type[BaseModel] = GeonavConfig
+    *sections, last = name.split(".")
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            raise KeyError(name)
+        model = annotation
+    return model.model_fields[last]
+
+
+def setting(name: str, *flags: str, note: str = "") -> Any:  # noqa: ANN401 - typer's own type for an option
+    """An option for the setting ``name`` as in ``local.max_keypoints``."""
+    field = _field(name)
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, bool):
+        default = "on" if default else "off"
+    shown = "not set" if default is None else default
+    return typer.Option(*flags, help=f"{field.description}{note} [default: {shown}]", show_default=False)
+
+
+DATABASE_NOTE = "; also GEONAV_DATABASE or geonav.toml"
+
+DatabaseOption = Annotated[Path | None, setting("database", "--database", "-d", note=DATABASE_NOTE)]
+DeviceOption = Annotated[str | None, setting("device", "--device")]
+SeedOption = Annotated[int | None, setting("seed", "--seed")]
+TopKOption = Annotated[int | None, setting("localize.top_k", "--top-k")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="print JSON for programs instead of a table [default: off]", show_default=False)
+]
+ModelOption = Annotated[str | None, setting("local.model", "--model")]
+MaxKeypointsOption = Annotated[int | None, setting("local.max_keypoints", "--max-keypoints")]
+KeypointThresholdOption = Annotated[float | None, setting("local.keypoint_threshold", "--keypoint-threshold")]
+NmsRadiusOption = Annotated[int | None, setting("local.nms_radius", "--nms-radius")]
+MaxSideOption = Annotated[int | None, setting("local.max_side_px", "--max-side-px")]
+BatchSizeOption = Annotated[int | None, setting("local.batch_size", "--batch-size")]
+DescriptorOption = Annotated[str | None, setting("retrieval.descriptor", "--descriptor", "--descriptor-type")]
+NumClustersOption = Annotated[int | None, setting("retrieval.num_clusters", "--num-clusters")]
+
+OriginOption = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option(
+        "--origin",
+        metavar="LAT LNG ALT",
+        help="where (0, 0, 0) of the model lies, degrees and metres [default: the model is geo-registered]",
+        show_default=False,
+    ),
+]
+AltDatumOption = Annotated[
+    AltDatum, typer.Option("--alt-datum", help="what ALT is measured from; wgs84 is the ellipsoid")
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", help="only these names; repeatable [default: all]", show_default=False),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="not these names; repeatable [default: none]", show_default=False),
+]
+PositionStdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--position-std-m",
+        min=0,
+        help="how far positions are to be trusted, metres [default: by source]",
+        show_default=False,
+    ),
+]
+HeadingStdOption = Annotated[
+    float | None,
+    typer.Option(
+        "--heading-std-deg",
+        min=0,
+        help="how far headings are to be trusted, degrees [default: by source]",
+        show_default=False,
+    ),
+]

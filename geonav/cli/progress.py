@@ -1,0 +1,37 @@
+"""Progress of long runs, on stderr so that stdout stays data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from geonav.cli.session import Session
+from geonav.data.progress import OnProgress, ProgressEvent
+
+
+@contextmanager
+def progress_bars(session: Session) -> Iterator[OnProgress | None]:
+    """One bar a stage; None, and so nothing drawn, when quiet or where stderr is no terminal."""
+    if session.quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[item]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def show(event: ProgressEvent) -> None:
+            if event.stage not in tasks:
+                tasks[event.stage] = bars.add_task(event.stage, item="")
+            bars.update(tasks[event.stage], completed=event.done, total=event.total, item=event.item)
+
+        yield show

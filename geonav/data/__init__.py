@@ -1,0 +1,1 @@
+"""What is stored, and nothing about how it is made."""

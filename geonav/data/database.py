@@ -1,0 +1,295 @@
+"""The folder that holds the references: the only module that knows its file names.
+
+    <database>/
+    |- <uid>/                      one folder per picture
+    |  |- image.jpg
+    |  |- mask.png                 optional: black where no keypoints are wanted
+    |  |- metadata.json            w h lat lng alt azn fov K E, then further keys
+    |  |- disk_keypoints.npy       (N, 2) float32, pixels of the upright picture
+    |  |- disk_descriptor.npz      descriptors (N, D) float16, scores (N,) float32, stamp, image_bytes
+    |  `- vlad_descriptor.npy      (D,) float32
+    `- .geonav/                    geonav's own
+       |- database.json            schema_version, origin, alt_datum
+       |- lock                     one writer at a time
+       |- settings/<model>.json    what the local features were made with
+       |- index/<descriptor>/      global indexes
+       `- tmp/                     entries that are being made
+
+An entry appears by one rename of a finished folder; a stored file by one rename of a finished file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.data.database_settings import DatabaseSettings
+from geonav.data.features import LocalFeatures
+from geonav.data.files import atomic_save_array, atomic_write_json, read_json_object, storage_errors
+from geonav.data.local_store import features_are_current, load_features, save_features
+from geonav.data.locks import WriterLock
+from geonav.data.metadata import ImageMetadata, parse_metadata
+from geonav.errors import DatabaseError
+from geonav.geometry.geodesy import GeoPoint, LocalFrame
+
+_OWN = ".geonav"
+_SAFE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]{1,200}")
+
+
+class Database:
+    """References on disk; nothing of an entry is read before it is asked for.
+
+    Made by :meth:`open` or :meth:`create`. ``path`` is its folder.
+    """
+
+    def __init__(self, path: Path, settings: DatabaseSettings) -> None:
+        self.path = path
+        self._settings = settings
+        self._lock = WriterLock()
+        self._names: set[str] | None = None
+        self._sorted: list[str] | None = None
+
+    @classmethod
+    def open(cls, path: Path | str) -> Database:
+        """Open a database; one of this structure that geonav did not make is welcome.
+
+        Raises:
+            DatabaseError: there is none, or it is broken or of a newer geonav.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            msg = f"there is no database at {folder}: make one with 'geonav import', or check --database"
+            raise DatabaseError(msg)
+        own = folder / _OWN / "database.json"
+        if own.exists():
+            return cls(folder, DatabaseSettings.read(own))
+        database = cls(folder, DatabaseSettings())
+        if not any((folder / uid / "metadata.json").exists() for uid in database.uids()):
+            msg = f"{folder} is not a database: no folder in it holds a metadata.json; make one with 'geonav import'"
+            raise DatabaseError(msg)
+        return database
+
+    @classmethod
+    def create(cls, path: Path | str, origin: GeoPoint | None = None, alt_datum: str = "wgs84") -> Database:
+        """Make an empty database, or give one of this structure its ``.geonav`` folder.
+
+        Raises:
+            DatabaseError: geonav's settings are there already.
+            StorageError: the folder cannot be written.
+        """
+        folder = Path(path)
+        if (folder / _OWN / "database.json").exists():
+            msg = f"{folder} is a database already: open it, or choose another folder"
+            raise DatabaseError(msg)
+        if folder.exists() and not folder.is_dir():
+            msg = f"{folder} is a file: choose another folder for the database"
+            raise DatabaseError(msg)
+        database = cls(folder, DatabaseSettings(origin, alt_datum))
+        database.set_origin(origin, alt_datum)
+        return database
+
+    def set_origin(self, origin: GeoPoint | None, alt_datum: str) -> None:
+        """Write where the local frame lies; every stored ``E`` is taken to be in this frame.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        self._settings = DatabaseSettings(origin, alt_datum)
+        self._settings.write(self._own_folder() / "database.json")
+
+    @property
+    def schema_version(self) -> int:
+        """Version of the layout."""
+        return self._settings.schema_version
+
+    @property
+    def origin(self) -> GeoPoint | None:
+        """Where the local frame touches the Earth; None while no posed picture was imported."""
+        return self._settings.origin
+
+    @property
+    def alt_datum(self) -> str:
+        """What every height in the database refers to."""
+        return self._settings.alt_datum
+
+    @property
+    def frame(self) -> LocalFrame:
+        """The local East-North-Up frame.
+
+        Raises:
+            DatabaseError: no picture with a pose was imported yet.
+        """
+        if self.origin is None:
+            msg = f"{self.path} has no origin, so its poses have no place on Earth: import it with --origin"
+            raise DatabaseError(msg)
+        return LocalFrame(self.origin)
+
+    def uids(self) -> list[str]:
+        """Names of all entries, sorted; the folder is read once and :meth:`add_entry` keeps up."""
+        if self._sorted is None:
+            self._sorted = sorted(self._known())
+        return list(self._sorted)
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._known()
+
+    def _known(self) -> set[str]:
+        if self._names is None:
+            self._names = set()
+            if self.path.is_dir():
+                with os.scandir(self.path) as found:
+                    self._names = {item.name for item in found if item.name[0] != "." and item.is_dir()}
+        return self._names
+
+    def entry_path(self, uid: str) -> Path:
+        """Folder of an entry.
+
+        Raises:
+            DatabaseError: there is no such entry.
+        """
+        if uid not in self:
+            msg = f"{self.path} has no entry '{uid}'"
+            raise DatabaseError(msg)
+        return self.path / uid
+
+    def image_path(self, uid: str) -> Path:
+        """The entry's picture."""
+        return self.entry_path(uid) / "image.jpg"
+
+    def mask_path(self, uid: str) -> Path | None:
+        """The entry's mask, or None."""
+        path = self.entry_path(uid) / "mask.png"
+        return path if path.exists() else None
+
+    def metadata(self, uid: str) -> ImageMetadata:
+        """Read and validate an entry's metadata.
+
+        Raises:
+            DatabaseError: missing or not valid; the message names every key at fault.
+        """
+        path = self.entry_path(uid) / "metadata.json"
+        return parse_metadata(read_json_object(path), str(path))
+
+    def add_entry(self, uid: str, image_bytes: bytes, metadata: ImageMetadata, mask_bytes: bytes | None = None) -> None:
+        """Add a picture; it is there whole or, when interrupted, not at all.
+
+        Raises:
+            DatabaseError: the uid is taken or cannot be a folder's name.
+            StorageError: the disk is full, read-only or not permitted.
+        """
+        if not _SAFE_NAME.fullmatch(uid):
+            msg = f"'{uid}' cannot name an entry: it must be a plain folder name that does not begin with a dot"
+            raise DatabaseError(msg)
+        target = self.path / uid
+        if target.exists():
+            msg = f"{self.path} has an entry '{uid}' already"
+            raise DatabaseError(msg)
+        draft = self._own_folder("tmp") / secrets.token_hex(8)
+        with storage_errors(target):
+            try:
+                draft.mkdir()
+                (draft / "image.jpg").write_bytes(image_bytes)
+                if mask_bytes is not None:
+                    (draft / "mask.png").write_bytes(mask_bytes)
+                atomic_write_json(draft / "metadata.json", metadata.to_json())
+                draft.replace(target)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        self._known().add(uid)
+        self._sorted = None
+
+    def replace_metadata(self, uid: str, metadata: ImageMetadata) -> None:
+        """Write an entry's metadata anew."""
+        atomic_write_json(self.entry_path(uid) / "metadata.json", metadata.to_json())
+
+    def has_features(self, uid: str, model: str, stamp: str) -> bool:
+        """Whether local features of these very settings and this very picture are stored whole."""
+        return features_are_current(self.entry_path(uid), model, stamp)
+
+    def read_features(self, uid: str, model: str, stamp: str) -> LocalFeatures:
+        """Read local features.
+
+        Raises:
+            DatabaseError: missing, half written, or made with other settings.
+        """
+        return load_features(self.entry_path(uid), model, stamp)
+
+    def write_features(self, uid: str, model: str, features: LocalFeatures, stamp: str) -> None:
+        """Store local features and the stamp of the settings that made them."""
+        save_features(self.entry_path(uid), _checked_name(model), features, stamp)
+
+    def has_global(self, uid: str, name: str) -> bool:
+        """Whether a global descriptor is stored."""
+        return (self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy").exists()
+
+    def read_global(self, uid: str, name: str) -> NDArray[np.float32]:
+        """Read a global descriptor (D,).
+
+        Raises:
+            DatabaseError: missing or broken.
+        """
+        path = self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy"
+        try:
+            vector = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            msg = f"{path} is missing or broken: run 'geonav index global'"
+            raise DatabaseError(msg) from error
+        if vector.ndim != 1 or not np.issubdtype(vector.dtype, np.floating):
+            msg = f"{path} is not a vector of numbers: run 'geonav database check --repair', then 'geonav index global'"
+            raise DatabaseError(msg)
+        return np.asarray(vector, np.float32)
+
+    def write_global(self, uid: str, name: str, vector: NDArray[np.float32]) -> None:
+        """Store a global descriptor (D,) as float32."""
+        path = self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy"
+        atomic_save_array(path, np.asarray(vector, np.float32))
+
+    def index_dir(self, name: str) -> Path:
+        """Where the index of a global descriptor lies; the folder may not exist yet."""
+        return self.path / _OWN / "index" / _checked_name(name)
+
+    def local_settings(self, model: str) -> dict[str, Any] | None:
+        """The settings that local features were last made with, or None."""
+        path = self.path / _OWN / "settings" / f"{_checked_name(model)}.json"
+        return read_json_object(path) if path.exists() else None
+
+    def set_local_settings(self, model: str, settings: dict[str, Any]) -> None:
+        """Remember the settings that local features are made with."""
+        atomic_write_json(self._own_folder("settings") / f"{_checked_name(model)}.json", settings)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only writer; a process that holds it already may take it again.
+
+        Raises:
+            DatabaseError: another live process holds it.
+            StorageError: the database cannot be written.
+        """
+        with self._lock.held(self._own_folder() / "lock"):
+            yield
+
+    def _own_folder(self, name: str = "") -> Path:
+        folder = self.path / _OWN / name
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        msg = f"'{name}' cannot be part of a file name: use letters, digits, '_', '-' and '.'"
+        raise DatabaseError(msg)
+    return name

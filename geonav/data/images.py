@@ -1,0 +1,262 @@
+"""Pictures: read safely, turned upright, and made ready to store.
+
+Nothing is decoded before the file's size and the picture's size have been looked at, and whatever
+Pillow raises becomes one line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+from PIL.Image import Image, Resampling, Transpose
+
+from geonav.data.exif import ExifInfo
+from geonav.data.exif_reader import exif_from_image
+from geonav.errors import ImageError
+
+MAX_PIXELS = 100_000_000
+MAX_FILE_BYTES = 500_000_000
+MIN_SIDE_PX = 16
+_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP", "PPM", "GIF", "JPEG2000", "AVIF", "HEIF")
+_JPEG_QUALITY = 95
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A decoded picture.
+
+    Attributes:
+        path: the file.
+        pixels: (H, W, 3) uint8, RGB, upright.
+        exif: what its EXIF says.
+        sha256: of the file's bytes, hexadecimal.
+        orientation: EXIF's; already applied to ``pixels``.
+    """
+
+    path: Path
+    pixels: NDArray[np.uint8]
+    exif: ExifInfo
+    sha256: str
+    orientation: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture in pixels."""
+        return self.pixels.shape[1], self.pixels.shape[0]
+
+
+@dataclass(frozen=True)
+class StorableImage:
+    """A picture that was checked and can be stored as ``image.jpg``.
+
+    Attributes:
+        jpeg: the file's own bytes where it is a JPEG, otherwise the upright picture as a new one.
+        stored_size: width and height of the source's pixels before its EXIF orientation is applied.
+        size: width and height of the upright picture.
+        exif: what the source's EXIF says.
+        sha256: of the source file's bytes, hexadecimal.
+    """
+
+    jpeg: bytes
+    stored_size: tuple[int, int]
+    size: tuple[int, int]
+    exif: ExifInfo
+    sha256: str
+
+
+def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Decode a picture file.
+
+    Raises:
+        ImageError: missing, not a picture, truncated, too large or too small.
+    """
+    file = Path(path)
+    content = read_image_bytes(file)
+    with _opened(file, content, max_pixels) as image:
+        exif = exif_from_image(image)
+        pixels = np.asarray(_upright(_as_rgb(image), exif.orientation))
+    return Photo(file, pixels, exif, hashlib.sha256(content).hexdigest(), exif.orientation)
+
+
+def read_exif(path: Path | str) -> ExifInfo:
+    """The EXIF of a picture file, without decoding the picture.
+
+    Raises:
+        ImageError: missing, not a picture, too large or too small.
+    """
+    file = Path(path)
+    with _opened(file, read_image_bytes(file), MAX_PIXELS) as image:
+        return exif_from_image(image)
+
+
+def prepare_image(path: Path | str) -> StorableImage:
+    """Check that a picture can be decoded and give the JPEG to store for it.
+
+    Raises:
+        ImageError: missing, not a picture, truncated, too large or too small.
+    """
+    file = Path(path)
+    content = read_image_bytes(file)
+    sha256 = hashlib.sha256(content).hexdigest()
+    with _opened(file, content, MAX_PIXELS) as image:
+        exif, (width, height) = exif_from_image(image), image.size
+        upright_size = (height, width) if exif.orientation >= 5 else (width, height)
+        if image.format in {"JPEG", "MPO"}:
+            image.draft(None, (max(width // 8, 1), max(height // 8, 1)))  # decodes all, transforms little
+            image.load()
+            return StorableImage(content, (width, height), upright_size, exif, sha256)
+        buffer = io.BytesIO()
+        _upright(_as_rgb(image), exif.orientation).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return StorableImage(buffer.getvalue(), (width, height), upright_size, exif, sha256)
+
+
+def upright_size(path: Path | str) -> tuple[int, int]:
+    """Width and height of the upright picture, from the file's header alone.
+
+    Raises:
+        ImageError: missing, not a picture, too large or too small.
+    """
+    file = Path(path)
+    with _opened(file, read_image_bytes(file), MAX_PIXELS) as image:
+        width, height = image.size
+        return (height, width) if exif_from_image(image).orientation >= 5 else (width, height)
+
+
+def read_mask(path: Path | str | None, size: tuple[int, int]) -> NDArray[np.bool_] | None:
+    """Which pixels of an upright picture may be used: (H, W), True where the mask is not black.
+
+    A mask of another size but the same shape is resized; without a file there is no mask.
+
+    Raises:
+        ImageError: the mask cannot be read or has another shape than the picture.
+    """
+    if path is None or not Path(path).exists():
+        return None
+    file = Path(path)
+    width, height = size
+    with _opened(file, read_image_bytes(file), MAX_PIXELS, min_side=1) as image:
+        grey = _eight_bit(image).convert("L")
+        if abs(grey.width * height - grey.height * width) > max(width, height) + max(grey.size):
+            shapes = f"{grey.width}x{grey.height}, its upright picture {width}x{height}"
+            msg = f"mask {file} is {shapes}: give one of the same shape"
+            raise ImageError(msg)
+        return np.asarray(grey.resize(size, Resampling.NEAREST)) > 0
+
+
+def read_image_bytes(path: Path) -> bytes:
+    """The bytes of a picture file of a bearable size.
+
+    Raises:
+        ImageError: missing, unreadable, empty or too large.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            msg = f"{path} has {size / 1e6:.0f} MB, more than the {MAX_FILE_BYTES / 1e6:.0f} MB a picture may have"
+            raise ImageError(msg)
+        content = path.read_bytes()
+    except OSError as error:
+        msg = f"cannot read {path}: {error.strerror or error}"
+        raise ImageError(msg) from error
+    if not content:
+        msg = f"{path} is empty: copy or download it again"
+        raise ImageError(msg)
+    return content
+
+
+@contextmanager
+def _opened(path: Path, content: bytes, max_pixels: int, min_side: int = MIN_SIDE_PX) -> Iterator[Image]:
+    """An image whose header was read and found bearable; decoding errors inside become ImageError."""
+    formats = _formats(path, content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large pictures and odd metadata; checked below
+            with PIL.Image.open(io.BytesIO(content), formats=formats) as image:
+                _check_size(path, image.width, image.height, max_pixels, min_side)
+                yield image
+    except ImageError:
+        raise
+    except PIL.UnidentifiedImageError as error:
+        msg = f"{path} is not a picture that can be read: use JPEG, PNG, TIFF, WebP or HEIC"
+        raise ImageError(msg) from error
+    except PIL.Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        size = f"{int(count.group()) / 1e6:.0f}" if count else "too many"
+        msg = f"{path} has {size} million pixels, more than the {max_pixels / 1e6:.0f} allowed: scale it down"
+        raise ImageError(msg) from error
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = f"{path} cannot be decoded ({reason[:120]}): copy or download it again"
+        raise ImageError(msg) from error
+
+
+def _check_size(path: Path, width: int, height: int, max_pixels: int, min_side: int) -> None:
+    if width * height > max_pixels:
+        msg = f"{path} is {width}x{height} pixels, more than the {max_pixels / 1e6:.0f} million allowed: scale it down"
+        raise ImageError(msg)
+    if min(width, height) < min_side:
+        msg = f"{path} is {width}x{height} pixels, too small: each side needs at least {min_side}"
+        raise ImageError(msg)
+
+
+def _formats(path: Path, content: bytes) -> list[str]:
+    """The formats to try; HEIC's plug-in is loaded where the file needs it."""
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS and b"avif" not in content[8:64]:
+        try:
+            import pillow_heif
+        except ImportError as error:
+            msg = f"{path} is HEIC, which needs a plug-in: pip install 'geonav[heif]', or convert it to JPEG"
+            raise ImageError(msg) from error
+        pillow_heif.register_heif_opener()
+    PIL.Image.init()
+    return [name for name in _FORMATS if name in PIL.Image.OPEN]
+
+
+def _eight_bit(image: Image) -> Image:
+    """The same picture with 8 bits a channel; 16-bit grey is scaled, where Pillow would clip it."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values: NDArray[Any] = np.asarray(image).astype(np.float64)
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    if image.mode.startswith("I"):
+        scale = 65535.0 if top > 255.0 or image.mode != "I" else 255.0
+    else:
+        scale = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0
+    grey = np.clip(values / max(scale, top) * 255.0, 0.0, 255.0).round().astype(np.uint8)
+    return PIL.Image.fromarray(grey)
+
+
+def _as_rgb(image: Image) -> Image:
+    """The picture as 8-bit RGB; what is transparent becomes mid-grey, so that nothing is found there."""
+    image = _eight_bit(image)
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        backdrop = PIL.Image.new("RGBA", rgba.size, (128, 128, 128, 255))
+        return PIL.Image.alpha_composite(backdrop, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _upright(image: Image, orientation: int) -> Image:
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image

@@ -182,10 +182,13 @@ def _from_environment() -> dict[str, Settings]:
     try:
         for label, source in sources.items():
             _refuse_unknown_variables(label, source.env_vars)
-        return {label: _by_alias(source()) for label, source in sources.items()}
+        found = {label: _by_alias(source()) for label, source in sources.items()}
     except (SettingsError, OSError, UnicodeDecodeError) as error:
         msg = f"the environment cannot be read: {str(error).splitlines()[0]}"
         raise ConfigError(msg) from error
+    sections = {name.partition(".")[0] for name in setting_names()}
+    # A .env file holds other programs' variables too, which its source passes on.
+    return {label: {key: data[key] for key in data if key in sections} for label, data in found.items()}
 
 
 def _refuse_unknown_variables(label: str, variables: Mapping[str, Any]) -> None:

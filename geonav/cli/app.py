@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -88,6 +89,8 @@ def root(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every error becomes one line on stderr and an exit code, here and nowhere else."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
     try:
         code = _run(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -108,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if "_GEONAV_COMPLETE" in os.environ:  # the shell asks for completions
-        app(arguments)
+        app(arguments, prog_name="geonav")
     command = typer.main.get_command(app)
     try:
         with command.make_context("geonav", arguments) as context:

@@ -28,7 +28,9 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put posed p
 @app.command("colmap")
 def colmap(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="folder of the COLMAP model, text or binary", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="folder of the COLMAP model, text or binary", show_default=False)
+    ],
     images: Annotated[Path, typer.Option("--images", help="folder of its photos", show_default=False)],
     database: DatabaseOption = None,
     origin: OriginOption = None,
@@ -62,7 +64,7 @@ def colmap(
 @app.command("folder")
 def folder(
     context: typer.Context,
-    photos: Annotated[Path, typer.Argument(help="folder of geotagged photos", show_default=False)],
+    photos: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of geotagged photos", show_default=False)],
     database: DatabaseOption = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
@@ -89,7 +91,7 @@ def folder(
 @app.command("database")
 def database_(
     context: typer.Context,
-    source: Annotated[Path, typer.Argument(help="folder of the other database", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="folder of the other database", show_default=False)],
     database: DatabaseOption = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,

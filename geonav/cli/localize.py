@@ -24,8 +24,7 @@ CameraOption = Annotated[
     typer.Option(
         "--camera",
         metavar="MODEL,w,h,params",
-        help="calibration of the photos, with COLMAP's names: PINHOLE,w,h,fx,fy,cx,cy"
-        " [default: EXIF, else estimated]",
+        help="calibration of the photos, with COLMAP's names: PINHOLE,w,h,fx,fy,cx,cy [default: EXIF, else estimated]",
         show_default=False,
     ),
 ]
@@ -48,7 +47,7 @@ GeoJsonOption = Annotated[
 
 def localize(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(help="photos to locate", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="photos to locate", show_default=False)],
     database: DatabaseOption = None,
     camera: CameraOption = None,
     top_k: TopKOption = None,
@@ -64,15 +63,21 @@ def localize(
     writer = output.ResultWriter(as_json=as_json, geojson=geojson)
     section = {"top_k": top_k, "exif_gps": exif_gps}
     config = session.config({"database": database, "seed": seed, "device": device, "localize": section})
-    from geonav.geometry.camera import Camera
+    given = None if camera is None else _parsed(camera)
+    references = open_database(config)
     from geonav.pipeline.localize import Localizer
 
-    given = None if camera is None else Camera.parse(camera)
-    localizer = Localizer(open_database(config), config)
+    localizer = Localizer(references, config)
     with progress_bars(session) as on_progress:
         for result in _located(localizer, photos, (given, mask), on_progress):
             writer.add(result)
     writer.finish()
+
+
+def _parsed(camera: str) -> Camera:
+    from geonav.geometry.camera import Camera
+
+    return Camera.parse(camera)
 
 
 def _located(

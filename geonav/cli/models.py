@@ -25,7 +25,9 @@ def list_(context: typer.Context, as_json: JsonOption = False) -> None:
 @app.command("pull")
 def pull(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="weights [default: all]", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME...]", help="weights [default: all]", show_default=False)
+    ] = None,
 ) -> None:
     """Fetch weights, so that geonav works offline from then on."""
     from geonav.vision.weights import pull_models

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from pydantic import BaseModel
 
 from geonav.errors import InputError, NotLocatedError, PartialError, UsageError
 
@@ -23,8 +25,10 @@ _WIDTH_OF_A_FILE = 160  # columns of a table where stdout is no terminal
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
     """Turn a report (dataclass, pydantic, path ...) into what JSON can hold."""
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(by_alias=True))
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -46,8 +50,9 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
 
     table = Table(title=title, title_justify="left")
     for column in columns:
-        justify = "right" if column.startswith(">") else "left"
-        table.add_column(column.removeprefix(">"), justify=justify, overflow="fold")
+        table.add_column(
+            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*row)
     console = Console(markup=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
@@ -80,7 +85,7 @@ class ResultWriter:
         """Take the next result."""
         self._results.append(result)
         if self._as_json:
-            typer.echo(result.model_dump_json())
+            write_json(result)
             sys.stdout.flush()
 
     def finish(self) -> None:
@@ -187,7 +192,7 @@ def write_models(models: Sequence[ModelInfo], *, as_json: bool) -> None:
     write_table(["weights", "state", "licence", "source", "file"], rows)
 
 
-def write_fields(value: object, *, as_json: bool) -> None:
+def write_info(value: object, *, as_json: bool) -> None:
     """One ``name: value`` a line, or one JSON object."""
     data = plain(value)
     if as_json:
@@ -195,6 +200,24 @@ def write_fields(value: object, *, as_json: bool) -> None:
         return
     for name, item in data.items():
         typer.echo(f"{name}: {item if isinstance(item, str) else json.dumps(item)}")
+
+
+def write_check(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - the report of pipeline/check.py
+    """What a check found.
+
+    Raises:
+        PartialError: something stays broken.
+    """
+    if as_json:
+        write_json(report)
+    else:
+        for finding in report.findings:
+            typer.echo(f"{finding.where}: {finding.problem}{' (repaired)' if finding.repaired else ''}")
+        typer.echo(f"{report.checked} entries checked, {len(report.findings)} findings")
+    left = sum(not finding.repaired for finding in report.findings)
+    if left:
+        msg = f"{left} of {len(report.findings)} findings are not repaired: 'geonav database check --repair' does what can be"
+        raise PartialError(msg)
 
 
 def write_config(config: GeonavConfig, *, as_json: bool) -> None:

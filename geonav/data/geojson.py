@@ -37,7 +37,7 @@ def feature(result: LocalizationResult) -> dict[str, Any]:
         if result.alt is not None and result.alt_datum == "wgs84":
             position.append(result.alt)
         geometry = {"type": "Point", "coordinates": position}
-    properties = result.model_dump(mode="json", include=_PROPERTIES)
+    properties = result.model_dump(include=_PROPERTIES)
     properties["accuracy_m"] = result.ellipse_95.semi_major_m if result.ellipse_95 else None
     return {"type": "Feature", "geometry": geometry, "properties": properties}
 

@@ -93,6 +93,7 @@ def database_(
     context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="folder of the other database", show_default=False)],
     database: DatabaseOption = None,
+    origin: OriginOption = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     position_std_m: PositionStdOption = None,
@@ -100,11 +101,13 @@ def database_(
     as_json: JsonOption = False,
 ) -> None:
     """Import the entries of another database of this structure, checking each."""
+    from geonav.geometry.geodesy import GeoPoint
     from geonav.pipeline.importing import DatabaseImport, import_database
 
     session = Session.of(context)
     path = database_path(session.config({"database": database}))
     options = DatabaseImport(
+        origin=None if origin is None else GeoPoint(*origin),
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         position_std_m=position_std_m,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from geonav.cli import output
@@ -23,6 +25,13 @@ from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Compute what locating needs; resumes.")
+
+RetrainOption = Annotated[
+    bool,
+    typer.Option(
+        "--retrain", help="learn the vocabulary anew, for a database much grown [default: off]", show_default=False
+    ),
+]
 
 
 @app.command("local")
@@ -64,6 +73,7 @@ def global_(
     num_clusters: NumClustersOption = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
+    retrain: RetrainOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Describe every photo as a whole and index the vectors; missing local features are computed first."""
@@ -73,5 +83,5 @@ def global_(
     section = {"descriptor": descriptor, "num_clusters": num_clusters}
     config = session.config({"database": database, "device": device, "seed": seed, "global": section})
     with progress_bars(session) as on_progress:
-        report = index_global(open_database(config), config, on_progress)
+        report = index_global(open_database(config), config, on_progress, retrain=retrain)
     output.write_index(report, as_json=as_json)

@@ -70,7 +70,7 @@ OriginOption = Annotated[
     typer.Option(
         "--origin",
         metavar="LAT LNG ALT",
-        help="where (0, 0, 0) of the model lies, degrees and metres [default: the model is geo-registered]",
+        help="where (0, 0, 0) of what is imported lies, degrees and metres [default: as the source says]",
         show_default=False,
     ),
 ]
@@ -89,7 +89,6 @@ PositionStdOption = Annotated[
     float | None,
     typer.Option(
         "--position-std-m",
-        min=0,
         help="how far positions are to be trusted, metres [default: by source]",
         show_default=False,
     ),
@@ -98,7 +97,6 @@ HeadingStdOption = Annotated[
     float | None,
     typer.Option(
         "--heading-std-deg",
-        min=0,
         help="how far headings are to be trusted, degrees [default: by source]",
         show_default=False,
     ),

@@ -18,6 +18,8 @@ from geonav.errors import InputError, NotLocatedError, PartialError, UsageError
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
     from geonav.data.results import LocalizationResult
+    from geonav.pipeline.importing import ImportReport
+    from geonav.pipeline.index import IndexReport
     from geonav.vision.weights import ModelInfo
 
 _WIDTH_OF_A_FILE = 160  # columns of a table where stdout is no terminal
@@ -137,7 +139,7 @@ def write_results(results: Sequence[LocalizationResult]) -> None:
     write_table(columns, rows)
 
 
-def write_import(report: Any, path: Path, *, as_json: bool) -> None:  # noqa: ANN401 - any report of an import
+def write_import(report: ImportReport, path: Path, *, as_json: bool) -> None:
     """What an import did.
 
     Raises:
@@ -147,12 +149,14 @@ def write_import(report: Any, path: Path, *, as_json: bool) -> None:  # noqa: AN
     if as_json:
         write_json(report)
     else:
-        typer.echo(f"{path}: {_count(report.added)} added, {_count(report.skipped)} there already")
-        _list_failures(report.failed)
-    _raise_for(report.failed, done=_count(report.added) + _count(report.skipped), task="imported")
+        counts = f"{len(report.added)} added, {len(report.updated)} updated, {len(report.skipped)} there already"
+        typer.echo(f"{path}: {counts}, {len(report.failed)} failed")
+        _list_reasons([*report.notes, *report.failed])
+    done = len(report.added) + len(report.updated) + len(report.skipped)
+    _raise_for(report.failed, done=done, task="imported")
 
 
-def write_index(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any report of an index
+def write_index(report: IndexReport, *, as_json: bool) -> None:
     """What indexing did.
 
     Raises:
@@ -162,17 +166,13 @@ def write_index(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - any re
     if as_json:
         write_json(report)
     else:
-        typer.echo(f"{_count(report.computed)} computed, {_count(report.reused)} there already")
-        _list_failures(report.failed)
-    _raise_for(report.failed, done=_count(report.computed) + _count(report.reused), task="indexed")
+        typer.echo(f"{report.computed} computed, {report.reused} there already, {len(report.failed)} failed")
+        _list_reasons(report.failed)
+    _raise_for(report.failed, done=report.computed + report.reused, task="indexed")
 
 
-def _count(value: int | Sequence[object]) -> int:
-    return value if isinstance(value, int) else len(value)
-
-
-def _list_failures(failed: Sequence[tuple[str, str]]) -> None:
-    for name, reason in failed:
+def _list_reasons(reasons: Sequence[tuple[str, str]]) -> None:
+    for name, reason in reasons:
         typer.echo(f"  {name}: {reason}")
 
 
@@ -216,7 +216,7 @@ def write_check(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - the re
         typer.echo(f"{report.checked} entries checked, {len(report.findings)} findings")
     left = sum(not finding.repaired for finding in report.findings)
     if left:
-        msg = f"{left} of {len(report.findings)} findings are not repaired: 'geonav database check --repair' does what can be"
+        msg = f"{left} of {len(report.findings)} findings are not repaired; --repair does what can be done"
         raise PartialError(msg)
 
 

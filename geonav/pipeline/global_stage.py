@@ -1,0 +1,199 @@
+"""One global descriptor of one database, from what it learned to the index over the vectors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.files import atomic_write_json, storage_errors
+from geonav.data.images import read_image
+from geonav.data.stamps import stamp as stamp_of
+from geonav.errors import DatabaseError
+from geonav.pipeline.stored import (
+    FeatureSequence,
+    Journal,
+    LearnedArrays,
+    StoredFeatures,
+    filled,
+    fingerprint,
+)
+from geonav.vision.base import GlobalDescriptor, VectorIndex
+from geonav.vision.registries import DESCRIPTORS, INDEXES
+
+logger = logging.getLogger(__name__)
+
+_JOURNAL_FILE = "journal.jsonl"
+_LEARNED_FILE = "learned.npz"
+_SETTINGS_FILE = "settings.json"
+_INDEX = "flat"
+# Photos that a descriptor learns from at most, spread over the database.
+_MAX_SAMPLES = 1000
+_VECTORS_AT_ONCE = 1000
+
+
+class GlobalStage:
+    """One global descriptor of one database: what it learned, each entry's vector, and the index over them."""
+
+    def __init__(
+        self, database: Database, descriptor: GlobalDescriptor, features: StoredFeatures, learned: str
+    ) -> None:
+        """Bind the parts; ``learned`` is the fingerprint of what the descriptor learned."""
+        self._database = database
+        self._features = features
+        self._folder = database.index_dir(descriptor.name)
+        self.name = descriptor.name
+        self.descriptor = descriptor
+        self.settings = {**_base_settings(descriptor, features), "learned": learned}
+        self.stamp = stamp_of(self.settings)
+        self._journal = Journal(self._folder / _JOURNAL_FILE, self.stamp)
+        self._index_class = INDEXES.load(_INDEX)
+        self.index: VectorIndex = self._index_class(descriptor.dim, self.stamp)
+        self._is_stored = False
+
+    @classmethod
+    def for_reading(cls, database: Database, config: GeonavConfig, features: StoredFeatures) -> Self:
+        """Open a finished stage.
+
+        Raises:
+            DatabaseError: there is none with these settings.
+        """
+        descriptor, learned = _descriptor(database, config)
+        arrays = learned.read(stamp_of(_base_settings(descriptor, features)))
+        if arrays is None:
+            was_indexed = (database.index_dir(descriptor.name) / _SETTINGS_FILE).exists()
+            state = "was indexed with other settings" if was_indexed else "is not indexed"
+            msg = f"{database.path} {state} for {descriptor.name}: run `geonav index global`"
+            raise DatabaseError(msg)
+        if arrays:
+            descriptor.load(arrays)
+        stage = cls(database, descriptor, features, fingerprint(arrays))
+        stage._load_index()
+        return stage
+
+    @classmethod
+    def for_writing(
+        cls,
+        database: Database,
+        config: GeonavConfig,
+        features: StoredFeatures,
+        *,
+        retrain: bool,
+        uids: Sequence[str],
+    ) -> Self:
+        """Open a stage to be completed; what the descriptor needs to learn is learned from ``uids`` if need be.
+
+        Raises:
+            DatabaseError: there is nothing to learn from.
+            StorageError: the disk is full, read-only or not permitted.
+        """
+        descriptor, learned = _descriptor(database, config)
+        folder = database.index_dir(descriptor.name)
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        base = stamp_of(_base_settings(descriptor, features))
+        arrays = None if retrain else learned.read(base)
+        if arrays:
+            descriptor.load(arrays)
+        elif arrays is None:
+            if descriptor.needs_training:
+                logger.info("learning what %s needs from %s", descriptor.name, database.path)
+                descriptor.train(FeatureSequence(features, _spread(uids, _MAX_SAMPLES)))
+            arrays = dict(descriptor.learned())
+            learned.write(base, arrays)
+        stage = cls(database, descriptor, features, fingerprint(arrays))
+        stage._journal.start()
+        atomic_write_json(folder / _SETTINGS_FILE, stage.settings)
+        try:
+            stage._load_index()
+        except DatabaseError as error:
+            logger.info("the index is made anew: %s", error)
+        return stage
+
+    def _load_index(self) -> None:
+        self.index = self._index_class.load(self._folder, self.stamp)
+        self._is_stored = True
+
+    def has(self, uid: str) -> bool:
+        """Whether the entry's vector is stored and was made of what the entry holds now."""
+        return self._journal.has(uid, self._made_of(uid)) and self._database.has_global(uid, self.name)
+
+    def describe(self, uid: str) -> None:
+        """Make and store an entry's vector.
+
+        Raises:
+            GeonavError: the entry's features or picture cannot be read, or nothing can be written.
+        """
+        made_of = self._made_of(uid)
+        if self.descriptor.source == "features":
+            vector = self.descriptor.describe(self._features.read(uid))
+        else:
+            vector = self.descriptor.describe(read_image(self._database.image_path(uid)).pixels)
+        self._database.write_global(uid, self.name, vector)
+        self._journal.add(uid, made_of)
+
+    def forget(self, uids: Sequence[str]) -> None:
+        """Take entries that will be described anew out of the stored index, lest a kill leave old vectors in it."""
+        if self.index.remove(uids):
+            self.index.save(self._folder)
+
+    def update_index(self, uids: Sequence[str]) -> None:
+        """Make the index hold exactly these entries, and store it if that changed it.
+
+        Raises:
+            DatabaseError: an entry's vector cannot be read.
+            StorageError: the disk is full, read-only or not permitted.
+        """
+        wanted, present = set(uids), set(self.index.uids)
+        self.index.remove(sorted(present - wanted))
+        new = sorted(wanted - present)
+        for start in range(0, len(new), _VECTORS_AT_ONCE):
+            some = new[start : start + _VECTORS_AT_ONCE]
+            self.index.add(some, np.stack([self._database.read_global(uid, self.name) for uid in some]))
+        if wanted != present or not self._is_stored:
+            self.index.save(self._folder)
+            self._is_stored = True
+
+    def _made_of(self, uid: str) -> str:
+        """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
+        size = _file_size(self._database.image_path(uid))
+        return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
+
+
+def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays]:
+    """The descriptor of ``config``, with the settings of the database's own where ``config`` does not set them."""
+    name = DESCRIPTORS.check(config.retrieval.descriptor)
+    folder = database.index_dir(name)
+    try:
+        recorded = dict(json.loads((folder / _SETTINGS_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        recorded = {}
+    section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
+    descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
+    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE)
+
+
+def _base_settings(descriptor: GlobalDescriptor, features: StoredFeatures) -> dict[str, Any]:
+    """The descriptor's settings and, where it uses them, those of the local features."""
+    local = features.stamp if descriptor.source == "features" else None
+    return {**descriptor.settings(), "local": local, "index": _INDEX}
+
+
+def _spread(uids: Sequence[str], count: int) -> list[str]:
+    """At most ``count`` of them, evenly spread."""
+    if len(uids) <= count:
+        return list(uids)
+    return [uids[i] for i in np.linspace(0, len(uids) - 1, count).round().astype(int)]
+
+
+def _file_size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -1,0 +1,142 @@
+"""``geonav index``: what matching and searching need, computed once; every run goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.images import read_image, read_mask
+from geonav.data.progress import OnProgress, ProgressEvent, announce
+from geonav.errors import DatabaseError, GeonavError, StorageError, WeightsError
+from geonav.pipeline.global_stage import GlobalStage
+from geonav.pipeline.stages import load_extractor_for_writing
+from geonav.pipeline.stored import StoredFeatures, with_recorded
+from geonav.vision.base import LocalExtractor, Mask, Pixels
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class IndexReport:
+    """What an index run did.
+
+    Attributes:
+        computed: photos computed now.
+        reused: photos that were there already.
+        failed: uid and reason of each photo that could not be computed.
+    """
+
+    computed: int = 0
+    reused: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def index_local(database: Database, config: GeonavConfig, on_progress: OnProgress | None = None) -> IndexReport:
+    """Compute the local features of every photo that lacks them or has them of other settings.
+
+    Settings that ``config`` does not set itself stay as the database was made with. A photo that cannot be read is
+    reported and the rest goes on; what is stored stays stored when the run is interrupted.
+
+    Raises:
+        DatabaseError: the database is empty, or another process writes it.
+        UsageError: an unknown model or device.
+        WeightsError: the network's weights are missing or broken; NetworkError where they cannot be fetched.
+        StorageError: the disk is full, read-only or not permitted.
+    """
+    with database.lock():
+        report, _ = _index_local(database, with_recorded(config, database), on_progress)
+    return report
+
+
+def index_global(
+    database: Database, config: GeonavConfig, on_progress: OnProgress | None = None, *, retrain: bool = False
+) -> IndexReport:
+    """Describe every photo as a whole and put the vectors in an index; missing local features are computed first.
+
+    What the descriptor learns from the database (the vocabulary of vlad) is learned once and kept when photos are
+    added, so that adding one photo costs one description; ``retrain`` learns it anew. Entries that are gone leave the
+    index.
+
+    Raises:
+        GeonavError: as :func:`index_local`.
+    """
+    with database.lock():
+        config = with_recorded(config, database)
+        local, features = _index_local(database, config, on_progress)
+        failed = {uid for uid, _ in local.failed}
+        uids = [uid for uid in database.uids() if uid not in failed]
+        stage = GlobalStage.for_writing(database, config, features, retrain=retrain, uids=uids)
+        report = _describe_missing(stage, uids, on_progress)
+        report.failed = local.failed + report.failed
+    return report
+
+
+def _index_local(
+    database: Database, config: GeonavConfig, on_progress: OnProgress | None
+) -> tuple[IndexReport, StoredFeatures]:
+    uids = database.uids()
+    if not uids:
+        msg = f"{database.path} is empty: import photos first, `geonav import --help` says how"
+        raise DatabaseError(msg)
+    extractor = load_extractor_for_writing(database, config)
+    stored = StoredFeatures(database, extractor.settings())
+    missing = [uid for uid in uids if not stored.has(uid)]
+    report = IndexReport(reused=len(uids) - len(missing))
+    done = 0
+    for batch in _batches(missing, config.local.batch_size):
+        _extract(database, batch, (extractor, stored), report)
+        for uid in batch:
+            done += 1
+            announce(on_progress, ProgressEvent("local", done, len(missing), uid))
+    return report, stored
+
+
+def _extract(
+    database: Database, uids: Sequence[str], tools: tuple[LocalExtractor, StoredFeatures], report: IndexReport
+) -> None:
+    """Compute and store the features of a few photos; those that cannot be read are noted in ``report``."""
+    extractor, stored = tools
+    read: list[tuple[str, Pixels, Mask | None]] = []
+    for uid in uids:
+        try:
+            pixels = read_image(database.image_path(uid)).pixels
+            mask = read_mask(database.mask_path(uid), (pixels.shape[1], pixels.shape[0]))
+        except (StorageError, WeightsError):
+            raise
+        except GeonavError as error:
+            report.failed.append((uid, str(error)))
+        else:
+            read.append((uid, pixels, mask))
+    features = extractor.extract([pixels for _, pixels, _ in read], [mask for _, _, mask in read])
+    for (uid, _, _), found in zip(read, features, strict=True):
+        stored.write(uid, found)
+        report.computed += 1
+
+
+def _describe_missing(stage: GlobalStage, uids: Sequence[str], on_progress: OnProgress | None) -> IndexReport:
+    """Describe what the stage does not have, then bring its index up to date."""
+    missing = [uid for uid in uids if not stage.has(uid)]
+    report = IndexReport(reused=len(uids) - len(missing))
+    stage.forget(missing)
+    done = []
+    for number, uid in enumerate(missing, start=1):
+        try:
+            stage.describe(uid)
+            done.append(uid)
+        except (StorageError, WeightsError):
+            raise
+        except GeonavError as error:
+            report.failed.append((uid, str(error)))
+        announce(on_progress, ProgressEvent(stage.name, number, len(missing), uid))
+    report.computed = len(done)
+    failed = {uid for uid, _ in report.failed}
+    stage.update_index([uid for uid in uids if uid not in failed])
+    return report
+
+
+def _batches(uids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(uids), size):
+        yield uids[start : start + size]

@@ -1,0 +1,32 @@
+"""Which processor the networks run on."""
+
+from __future__ import annotations
+
+import torch
+
+from geonav.errors import UsageError
+
+
+def available_devices() -> list[str]:
+    """The processors of this machine, best first."""
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if devices:
+        devices.insert(0, "cuda")
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    return [*devices, "cpu"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device called ``name``; ``auto`` is the best there is: cuda, else mps, else cpu.
+
+    Raises:
+        UsageError: this machine has no such device; the message names those it has.
+    """
+    devices = available_devices()
+    if name == "auto":
+        return torch.device(devices[0])
+    if name not in devices:
+        msg = f"unknown or missing device '{name}': choose of auto, {', '.join(devices)}"
+        raise UsageError(msg)
+    return torch.device(name)

@@ -1,0 +1,137 @@
+"""LightGlue (Lindenberger et al., ICCV 2023), run by kornia, with the weights made for each kind of feature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from kornia.feature import LightGlue
+from numpy.typing import NDArray
+
+from geonav.config import GeonavConfig
+from geonav.data.features import LocalFeatures
+from geonav.errors import UsageError
+from geonav.vision.base import Matches
+from geonav.vision.checkpoints import fill_network, load_state_dict
+from geonav.vision.devices import pick_device
+from geonav.vision.weights import sha256_of, weights_path
+
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """One published network: its weights and what of its shape differs from LightGlue's default."""
+
+    weights: str
+    shape: Mapping[str, Any] = field(default_factory=dict)
+
+
+_VARIANTS: Mapping[str, _Variant] = MappingProxyType(
+    {
+        "aliked": _Variant("aliked_lightglue", {"input_dim": 128}),
+        "disk": _Variant("disk_lightglue", {"input_dim": 128}),
+        # LighterGlue: the small LightGlue that XFeat's authors trained.
+        "xfeat": _Variant(
+            "xfeat_lighterglue",
+            {
+                "input_dim": 64,
+                "descriptor_dim": 96,
+                "n_layers": 6,
+                "num_heads": 1,
+                "depth_confidence": -1,
+                "width_confidence": 0.95,
+            },
+        ),
+    }
+)
+
+
+class LightGlueMatcher:
+    """Matches by attention within and between the two pictures' keypoints."""
+
+    name = "lightglue"
+
+    def __init__(self, model: str, weights: Path, device: torch.device) -> None:
+        """Build the network for the features of ``model`` from the file ``weights``.
+
+        Raises:
+            UsageError: there is no LightGlue for ``model``.
+            WeightsError: the file is not that network's.
+        """
+        variant = _variant(model)
+        self.model = model
+        self._device = device
+        self._sha256 = sha256_of(weights)
+        self._network = LightGlue(features=None, **variant.shape)  # type: ignore[arg-type]  # None: no download
+        state = _renamed(load_state_dict(weights), self._network.conf.n_layers)
+        fill_network(self._network, state, weights)
+        self._network.to(device)
+
+    @classmethod
+    def from_config(cls, config: GeonavConfig) -> Self:
+        """The network for the ``[local]`` model of ``config``."""
+        variant = _variant(config.local.model)
+        return cls(config.local.model, weights_path(variant.weights, config), pick_device(config.device))
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes the matches."""
+        return {"matcher": self.name, "model": self.model, "revision": REVISION, "weights_sha256": self._sha256}
+
+    def match(self, a: LocalFeatures, size_a: tuple[int, int], b: LocalFeatures, size_b: tuple[int, int]) -> Matches:
+        """Match two pictures of ``(width, height)`` upright pixels; see :class:`geonav.vision.base.Matcher`.
+
+        Raises:
+            UsageError: descriptors of another length than this network's.
+        """
+        if len(a) == 0 or len(b) == 0:
+            return Matches.none()
+        for features in (a, b):
+            if features.descriptors.shape[1] != self._network.conf.input_dim:
+                msg = (
+                    f"lightglue for {self.model} takes descriptors of {self._network.conf.input_dim} numbers, not "
+                    f"{features.descriptors.shape[1]}: both pictures need features of {self.model}"
+                )
+                raise UsageError(msg)
+        with torch.inference_mode():
+            found = self._network({"image0": self._input(a, size_a), "image1": self._input(b, size_b)})
+        pairs: NDArray[np.int32] = found["matches"][0].cpu().numpy().astype(np.int32)
+        scores: NDArray[np.float32] = found["scores"][0].float().cpu().numpy()
+        return Matches(pairs, scores)
+
+    def _input(self, features: LocalFeatures, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+        def tensor(array: NDArray[Any]) -> torch.Tensor:
+            return torch.from_numpy(np.array(array, np.float32)).to(self._device)[None]
+
+        # The network refuses keypoints outside the picture; rounding may put one on its edge a hair beyond.
+        keypoints = np.clip(features.keypoints, 0, np.asarray(size, np.float32))
+        return {
+            "keypoints": tensor(keypoints),
+            "descriptors": tensor(features.descriptors),
+            "image_size": tensor(np.asarray(size)),
+        }
+
+
+def _variant(model: str) -> _Variant:
+    if model not in _VARIANTS:
+        msg = f"there is no lightglue for '{model}': use one of {', '.join(_VARIANTS)}, or the matcher mutual_nn"
+        raise UsageError(msg)
+    return _VARIANTS[model]
+
+
+def _renamed(state: Mapping[str, Any], num_layers: int) -> dict[str, Any]:
+    """The published keys as kornia names them: blocks are grouped by layer, and one file nests its matcher."""
+    renamed = {}
+    for key, value in state.items():
+        new = key.removeprefix("matcher.")
+        for layer in range(num_layers):
+            for block in ("self_attn", "cross_attn"):
+                if new.startswith(f"{block}.{layer}."):
+                    new = f"transformers.{layer}.{new.replace(f'{block}.{layer}.', f'{block}.', 1)}"
+        renamed[new] = value
+    return renamed

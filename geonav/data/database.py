@@ -1,4 +1,4 @@
-"""The folder that holds the references: the only module that knows its file names.
+"""The folder that holds the references; only this module, ``local_store`` and ``upkeep`` know its file names.
 
     <database>/
     |- <uid>/                      one folder per picture
@@ -35,13 +35,13 @@ from numpy.typing import NDArray
 from geonav.data.database_settings import DatabaseSettings
 from geonav.data.features import LocalFeatures
 from geonav.data.files import atomic_save_array, atomic_write_json, read_json_object, storage_errors
-from geonav.data.local_store import features_are_current, load_features, save_features
+from geonav.data.local_store import features_are_current, load_features, load_vector, save_features
 from geonav.data.locks import WriterLock
 from geonav.data.metadata import ImageMetadata, parse_metadata
 from geonav.errors import DatabaseError
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
-_OWN = ".geonav"
+OWN_FOLDER = ".geonav"
 _SAFE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]{1,200}")
 
 
@@ -69,7 +69,7 @@ class Database:
         if not folder.is_dir():
             msg = f"there is no database at {folder}: make one with 'geonav import', or check --database"
             raise DatabaseError(msg)
-        own = folder / _OWN / "database.json"
+        own = folder / OWN_FOLDER / "database.json"
         if own.exists():
             return cls(folder, DatabaseSettings.read(own))
         database = cls(folder, DatabaseSettings())
@@ -87,7 +87,7 @@ class Database:
             StorageError: the folder cannot be written.
         """
         folder = Path(path)
-        if (folder / _OWN / "database.json").exists():
+        if (folder / OWN_FOLDER / "database.json").exists():
             msg = f"{folder} is a database already: open it, or choose another folder"
             raise DatabaseError(msg)
         if folder.exists() and not folder.is_dir():
@@ -211,6 +211,13 @@ class Database:
         self._known().add(uid)
         self._sorted = None
 
+    def remove_drafts(self) -> int:
+        """Remove what interrupted runs left of entries they were making; hold the lock."""
+        drafts = sorted((self.path / OWN_FOLDER / "tmp").glob("*"))
+        for draft in drafts:
+            shutil.rmtree(draft, ignore_errors=True)
+        return len(drafts)
+
     def replace_metadata(self, uid: str, metadata: ImageMetadata) -> None:
         """Write an entry's metadata anew."""
         atomic_write_json(self.entry_path(uid) / "metadata.json", metadata.to_json())
@@ -241,16 +248,7 @@ class Database:
         Raises:
             DatabaseError: missing or broken.
         """
-        path = self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy"
-        try:
-            vector = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            msg = f"{path} is missing or broken: run 'geonav index global'"
-            raise DatabaseError(msg) from error
-        if vector.ndim != 1 or not np.issubdtype(vector.dtype, np.floating):
-            msg = f"{path} is not a vector of numbers: run 'geonav database check --repair', then 'geonav index global'"
-            raise DatabaseError(msg)
-        return np.asarray(vector, np.float32)
+        return load_vector(self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy")
 
     def write_global(self, uid: str, name: str, vector: NDArray[np.float32]) -> None:
         """Store a global descriptor (D,) as float32."""
@@ -259,11 +257,11 @@ class Database:
 
     def index_dir(self, name: str) -> Path:
         """Where the index of a global descriptor lies; the folder may not exist yet."""
-        return self.path / _OWN / "index" / _checked_name(name)
+        return self.path / OWN_FOLDER / "index" / _checked_name(name)
 
     def local_settings(self, model: str) -> dict[str, Any] | None:
         """The settings that local features were last made with, or None."""
-        path = self.path / _OWN / "settings" / f"{_checked_name(model)}.json"
+        path = self.path / OWN_FOLDER / "settings" / f"{_checked_name(model)}.json"
         return read_json_object(path) if path.exists() else None
 
     def set_local_settings(self, model: str, settings: dict[str, Any]) -> None:
@@ -282,7 +280,7 @@ class Database:
             yield
 
     def _own_folder(self, name: str = "") -> Path:
-        folder = self.path / _OWN / name
+        folder = self.path / OWN_FOLDER / name
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -82,6 +82,23 @@ def load_features(entry: Path, model: str, stamp: str | None) -> LocalFeatures:
     return features
 
 
+def load_vector(path: Path) -> NDArray[np.float32]:
+    """Read a global descriptor (D,).
+
+    Raises:
+        DatabaseError: missing or broken.
+    """
+    try:
+        vector = np.load(path, allow_pickle=False)
+    except UNREADABLE as error:
+        msg = f"{path} is missing or broken: run 'geonav index global'"
+        raise DatabaseError(msg) from error
+    if not isinstance(vector, np.ndarray) or vector.ndim != 1 or not np.issubdtype(vector.dtype, np.floating):
+        msg = f"{path} is not a vector of numbers: run 'geonav database check --repair', then 'geonav index global'"
+        raise DatabaseError(msg)
+    return vector.astype(np.float32)
+
+
 def _image_bytes(entry: Path) -> int:
     try:
         return (entry / "image.jpg").stat().st_size

@@ -1,0 +1,1 @@
+"""Where reference pictures come from; adapters never import each other."""

@@ -21,17 +21,53 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig, load_config
+    from geonav.data.database import Database
+    from geonav.data.results import LocalizationResult
     from geonav.geometry.camera import Camera
     from geonav.geometry.geodesy import GeoPoint
+    from geonav.pipeline.importing import (
+        ColmapImport,
+        DatabaseImport,
+        FolderImport,
+        import_colmap,
+        import_database,
+        import_folder,
+    )
+    from geonav.pipeline.index import index_global, index_local
 
 _MODULES = {
     "Camera": "geonav.geometry.camera",
+    "ColmapImport": "geonav.pipeline.importing",
+    "Database": "geonav.data.database",
+    "DatabaseImport": "geonav.pipeline.importing",
+    "FolderImport": "geonav.pipeline.importing",
     "GeoPoint": "geonav.geometry.geodesy",
     "GeonavConfig": "geonav.config",
+    "LocalizationResult": "geonav.data.results",
+    "import_colmap": "geonav.pipeline.importing",
+    "import_database": "geonav.pipeline.importing",
+    "import_folder": "geonav.pipeline.importing",
+    "index_global": "geonav.pipeline.index",
+    "index_local": "geonav.pipeline.index",
     "load_config": "geonav.config",
 }
 
-__all__ = ["Camera", "GeoPoint", "GeonavConfig", "load_config"]
+__all__ = [
+    "Camera",
+    "ColmapImport",
+    "Database",
+    "DatabaseImport",
+    "FolderImport",
+    "GeoPoint",
+    "GeonavConfig",
+    "LocalizationResult",
+    "import_colmap",
+    "import_database",
+    "import_folder",
+    "index_global",
+    "index_local",
+    "load_config",
+]
 
 
 def __getattr__(name: str) -> object:

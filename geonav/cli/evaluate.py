@@ -10,7 +10,7 @@ import typer
 from geonav.cli import output
 from geonav.cli.options import DeviceOption, JsonOption, SeedOption, TopKOption
 from geonav.cli.progress import progress_bars
-from geonav.cli.session import Session
+from geonav.cli.session import Session, open_database
 
 ConfOption = Annotated[
     Path | None,
@@ -52,8 +52,9 @@ def evaluate(
         session = Session(conf, session.verbose, session.quiet)
     overrides = {"database": reference_set, "seed": seed, "device": device, "localize": {"top_k": top_k}}
     config = session.config(overrides)
+    references = open_database(config)
     from geonav.pipeline.evaluate import evaluate as run
 
     with progress_bars(session) as on_progress:
-        report = run(query_set, reference_set, config, exp_name=exp_name, output=folder, on_progress=on_progress)
+        report = run(query_set, references, config, name=exp_name, output=folder, on_progress=on_progress)
     output.write_evaluation(report, as_json=as_json)

@@ -18,6 +18,7 @@ from geonav.errors import InputError, NotLocatedError, PartialError, UsageError
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
     from geonav.data.results import LocalizationResult
+    from geonav.pipeline.check import CheckReport
     from geonav.pipeline.importing import ImportReport
     from geonav.pipeline.index import IndexReport
     from geonav.vision.weights import ModelInfo
@@ -183,6 +184,25 @@ def _raise_for(failed: Sequence[tuple[str, str]], *, done: int, task: str) -> No
         raise PartialError(msg) if done else InputError(msg)
 
 
+def write_evaluation(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - the report of pipeline/evaluate.py
+    """The errors of every photo, then what they come to."""
+    if as_json:
+        write_json(report)
+        return
+    rows = [
+        (
+            photo.query,
+            photo.status,
+            _number(photo.position_error_m, 4),
+            _number(photo.rotation_error_deg, 4),
+            photo.reason or "",
+        )
+        for photo in report.photos
+    ]
+    write_table(["photo", "status", ">error m", ">error deg", "reason"], rows)
+    write_info(report.summary, as_json=False)
+
+
 def write_models(models: Sequence[ModelInfo], *, as_json: bool) -> None:
     """The table of ``geonav models list``."""
     if as_json:
@@ -202,7 +222,7 @@ def write_info(value: object, *, as_json: bool) -> None:
         typer.echo(f"{name}: {item if isinstance(item, str) else json.dumps(item)}")
 
 
-def write_check(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - the report of pipeline/check.py
+def write_check(report: CheckReport, *, as_json: bool) -> None:
     """What a check found.
 
     Raises:

@@ -13,6 +13,7 @@
     photo.py      light, sensor noise, JPEG
     poses.py      where references and queries are taken
     write.py      photos, COLMAP model and true poses on disk
+    dataset.py    all of it for one street: write_dataset
 
 The world is East-North-Up in metres with the ground at height 0.
 """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +22,11 @@ from geonav.cli.options import (
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, database_path
+
+if TYPE_CHECKING:
+    from geonav.data.progress import OnProgress
+    from geonav.geometry.geodesy import GeoPoint
+    from geonav.pipeline.importing import ImportReport
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put posed photos into a database.")
 
@@ -42,23 +48,11 @@ def colmap(
     as_json: JsonOption = False,
 ) -> None:
     """Import a COLMAP model; a second one with another --origin goes into the database's frame."""
-    from geonav.geometry.geodesy import GeoPoint
     from geonav.pipeline.importing import ColmapImport, import_colmap
 
-    session = Session.of(context)
-    path = database_path(session.config({"database": database}))
-    options = ColmapImport(
-        images=images,
-        origin=None if origin is None else GeoPoint(*origin),
-        alt_datum=alt_datum.value,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        position_std_m=position_std_m,
-        heading_std_deg=heading_std_deg,
-    )
-    with progress_bars(session) as on_progress:
-        report = import_colmap(path, model, options, on_progress)
-    output.write_import(report, path, as_json=as_json)
+    shared = _shared(include, exclude, position_std_m, heading_std_deg)
+    options = ColmapImport(images=images, origin=_point(origin), alt_datum=alt_datum.value, **shared)
+    _run(context, database, as_json, lambda path, on_progress: import_colmap(path, model, options, on_progress))
 
 
 @app.command("folder")
@@ -75,17 +69,8 @@ def folder(
     """Import photos whose EXIF says where they were taken, and which way where there is a compass."""
     from geonav.pipeline.importing import FolderImport, import_folder
 
-    session = Session.of(context)
-    path = database_path(session.config({"database": database}))
-    options = FolderImport(
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        position_std_m=position_std_m,
-        heading_std_deg=heading_std_deg,
-    )
-    with progress_bars(session) as on_progress:
-        report = import_folder(path, photos, options, on_progress)
-    output.write_import(report, path, as_json=as_json)
+    options = FolderImport(**_shared(include, exclude, position_std_m, heading_std_deg))
+    _run(context, database, as_json, lambda path, on_progress: import_folder(path, photos, options, on_progress))
 
 
 @app.command("database")
@@ -101,18 +86,41 @@ def database_(
     as_json: JsonOption = False,
 ) -> None:
     """Import the entries of another database of this structure, checking each."""
-    from geonav.geometry.geodesy import GeoPoint
     from geonav.pipeline.importing import DatabaseImport, import_database
 
+    options = DatabaseImport(origin=_point(origin), **_shared(include, exclude, position_std_m, heading_std_deg))
+    _run(context, database, as_json, lambda path, on_progress: import_database(path, source, options, on_progress))
+
+
+def _shared(
+    include: list[str] | None,
+    exclude: list[str] | None,
+    position_std_m: float | None,
+    heading_std_deg: float | None,
+) -> dict[str, Any]:
+    """What every import takes."""
+    return {
+        "include": tuple(include or ()),
+        "exclude": tuple(exclude or ()),
+        "position_std_m": position_std_m,
+        "heading_std_deg": heading_std_deg,
+    }
+
+
+def _point(origin: tuple[float, float, float] | None) -> GeoPoint | None:
+    from geonav.geometry.geodesy import GeoPoint
+
+    return None if origin is None else GeoPoint(*origin)
+
+
+def _run(
+    context: typer.Context,
+    database: Path | None,
+    as_json: bool,
+    start: Callable[[Path, OnProgress | None], ImportReport],
+) -> None:
     session = Session.of(context)
     path = database_path(session.config({"database": database}))
-    options = DatabaseImport(
-        origin=None if origin is None else GeoPoint(*origin),
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        position_std_m=position_std_m,
-        heading_std_deg=heading_std_deg,
-    )
     with progress_bars(session) as on_progress:
-        report = import_database(path, source, options, on_progress)
+        report = start(path, on_progress)
     output.write_import(report, path, as_json=as_json)

@@ -26,7 +26,8 @@ def progress_bars(session: Session) -> Iterator[OnProgress | None]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[item]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    # Results leave on stdout while the bars turn: rich would send them to stderr with the bars.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bars:
         tasks = {}
 
         def show(event: ProgressEvent) -> None:

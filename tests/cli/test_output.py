@@ -85,7 +85,7 @@ from geonav.data.progress import ProgressEvent
 with progress_bars({session}) as on_progress:
     if on_progress:
         on_progress(ProgressEvent("index local", 3, 7, "0004"))
-print("data")
+    print("data")
 """
     assert _terminal_output(code, tmp_path / "stdout") == drawn
     assert (tmp_path / "stdout").read_text() == "data\n"

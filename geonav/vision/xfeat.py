@@ -14,6 +14,7 @@ from geonav.vision.extractor import Detections, HeatmapExtractor
 from geonav.vision.peaks import find_peaks, quadratic_offsets, strongest
 
 _CELL_PX = 8
+_LEAST_HEAT = 1e-9
 
 
 class XFeatExtractor(HeatmapExtractor):
@@ -61,5 +62,6 @@ class XFeatExtractor(HeatmapExtractor):
         peaks, centres, scores = peaks[best], centres[best], scores[best]
         sampled = InterpolateSparse2d("bicubic")(features, centres[None], H=height, W=width)[0]
         if self.local.subpixel:
-            centres = centres + quadratic_offsets(heat, peaks)
+            # Softmax of logits: their logarithm is what a quadratic fits (measured, against the heat itself).
+            centres = centres + quadratic_offsets(heat.clamp_min(_LEAST_HEAT).log(), peaks)
         return Detections(centres, scores, torch.nn.functional.normalize(sampled, dim=1))

@@ -7,9 +7,13 @@ size of the picture (``image_bytes``) and the number of keypoints that belong to
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from geonav.data.features import LocalFeatures
@@ -52,7 +56,7 @@ def save_features(entry: Path, model: str, features: LocalFeatures, stamp: str) 
 def features_are_current(entry: Path, model: str, stamp: str) -> bool:
     """Whether both files are whole, of these settings and of this picture."""
     try:
-        with np.load(descriptors_path(entry, model), allow_pickle=False) as stored:
+        with _opened(descriptors_path(entry, model)) as stored:
             fits = str(stored["stamp"]) == stamp and int(stored["image_bytes"]) == _image_bytes(entry)
             count = len(stored["scores"]) if fits else -1
         return fits and _num_keypoints(entry, model) == count
@@ -67,10 +71,10 @@ def load_features(entry: Path, model: str, stamp: str | None) -> LocalFeatures:
         DatabaseError: missing, half written, of another picture or of other settings.
     """
     try:
-        with np.load(descriptors_path(entry, model), allow_pickle=False) as stored:
+        with _opened(descriptors_path(entry, model)) as stored:
             found, size = str(stored["stamp"]), int(stored["image_bytes"])
             descriptors, scores = stored["descriptors"], stored["scores"]
-        keypoints = np.load(keypoints_path(entry, model), allow_pickle=False)
+        keypoints = _read_array(keypoints_path(entry, model))
         features = LocalFeatures(keypoints, scores, descriptors)
     except UNREADABLE as error:
         msg = f"the {model} features of {entry} are missing or broken: run 'geonav index local'"
@@ -89,11 +93,11 @@ def load_vector(path: Path) -> NDArray[np.float32]:
         DatabaseError: missing or broken.
     """
     try:
-        vector = np.load(path, allow_pickle=False)
+        vector = _read_array(path)
     except UNREADABLE as error:
         msg = f"{path} is missing or broken: run 'geonav index global'"
         raise DatabaseError(msg) from error
-    if not isinstance(vector, np.ndarray) or vector.ndim != 1 or not np.issubdtype(vector.dtype, np.floating):
+    if vector.ndim != 1 or not np.issubdtype(vector.dtype, np.floating):
         msg = f"{path} is not a vector of numbers: run 'geonav database check --repair', then 'geonav index global'"
         raise DatabaseError(msg)
     return vector.astype(np.float32)
@@ -108,5 +112,23 @@ def _image_bytes(entry: Path) -> int:
 
 
 def _num_keypoints(entry: Path, model: str) -> int:
-    mapped: NDArray[np.float32] = np.load(keypoints_path(entry, model), mmap_mode="r", allow_pickle=False)
-    return len(mapped) if mapped.ndim == 2 else -1
+    keypoints = _read_array(keypoints_path(entry, model))
+    return len(keypoints) if keypoints.ndim == 2 else -1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[NpzFile]:
+    # numpy leaves a file that it cannot read open, so it is opened here.
+    with path.open("rb") as stream:
+        stored = np.load(stream, allow_pickle=False)
+        if not isinstance(stored, NpzFile):
+            msg = f"{path} is not an .npz file"
+            raise ValueError(msg)  # noqa: TRY004 - it stands for a broken file, like what numpy raises
+        with stored:
+            yield stored
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    with path.open("rb") as stream:
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        return array

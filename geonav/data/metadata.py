@@ -90,16 +90,29 @@ class ImageMetadata(BaseModel):
             raise ValueError(msg)
         return value
 
+    @field_validator("K")
+    @classmethod
+    def _check_intrinsics(cls, value: Matrix | None) -> Matrix | None:
+        if value is None:
+            return None
+        try:
+            Camera.from_K(1, 1, np.array(value, float))
+        except InputError as error:
+            raise ValueError(str(error).removeprefix("K ")) from error
+        except ValueError as error:
+            msg = "must be a 3x3 matrix"
+            raise ValueError(msg) from error
+        return value
+
     @model_validator(mode="after")
     def _check_camera(self) -> ImageMetadata:
-        if self.K is None and self.camera_model is None:
+        if self.camera_model is None:
             return self
         try:
             camera = self.camera
-            linear = camera if self.K is None else Camera.from_K(self.w, self.h, np.array(self.K, float))
-        except (InputError, ValueError) as error:
-            raise ValueError(str(error) if isinstance(error, InputError) else "K must be a 3x3 matrix") from error
-        if not np.allclose(camera.K, linear.K, rtol=1e-4, atol=1e-2):
+        except InputError as error:
+            raise ValueError(str(error)) from error
+        if self.K is not None and not np.allclose(camera.K, np.array(self.K, float), rtol=1e-4, atol=1e-2):
             msg = "K and camera_params disagree: K must be the linear part of the camera model"
             raise ValueError(msg)
         return self

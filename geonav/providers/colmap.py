@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 from numpy.typing import NDArray
 
 from geonav.data.images import StorableImage
@@ -20,32 +19,13 @@ from geonav.errors import InputError
 from geonav.geometry.camera import Camera
 from geonav.geometry.geodesy import GeoPoint, LocalFrame, geo_from_ecef
 from geonav.geometry.pose import camera_center, is_rotation, nearest_rotation, pose_matrix
+from geonav.providers.colmap_files import ModelImage, read_images
 from geonav.providers.source import Candidate, Described, Trust
 
 Array = NDArray[np.float64]
 DEFAULT_TRUST = Trust(position_std_m=0.01, heading_std_deg=0.02)
-_FILES = ("cameras", "images", "points3D")
 # Distances from the Earth's centre that a camera can have: 20 km below the poles to 100 km up.
 _EARTH_M = (6.336e6, 6.478e6)
-
-
-@dataclass(frozen=True)
-class ModelImage:
-    """A registered image.
-
-    Attributes:
-        name: relative to the folder of images.
-        model: COLMAP's name of its camera model.
-        size: width and height of the camera in pixels.
-        params: of the camera model.
-        pose: camera_from_model (4, 4).
-    """
-
-    name: str
-    model: str
-    size: tuple[int, int]
-    params: tuple[float, ...]
-    pose: Array
 
 
 @dataclass(frozen=True)
@@ -78,18 +58,7 @@ def read_model(path: Path) -> ColmapModel:
     Raises:
         InputError: files are missing or broken, or no image is registered.
     """
-    _check_files(path)
-    try:
-        reconstruction = pycolmap.Reconstruction(path)
-        images = [
-            _model_image(reconstruction.images[image_id])
-            for image_id in reconstruction.images
-            if reconstruction.images[image_id].has_pose
-        ]
-    except (ValueError, IndexError, KeyError, RuntimeError, OSError, MemoryError, OverflowError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].partition("] ")
-        msg = f"COLMAP model {path} is broken ({(reason[2] or reason[0])[:120]}): export it again"
-        raise InputError(msg) from error
+    images = read_images(path)
     if not images:
         msg = f"COLMAP model {path} holds no registered image: nothing to import"
         raise InputError(msg)
@@ -124,47 +93,21 @@ def world_from_ecef(frame: LocalFrame) -> Array:
     return pose_matrix(frame.enu_from_ecef_rotation, frame.enu_from_ecef(np.zeros(3)))
 
 
-def _check_files(path: Path) -> None:
-    if not path.is_dir():
-        msg = f"there is no COLMAP model at {path}: name the folder that holds cameras, images and points3D"
-        raise InputError(msg)
-    missing = {
-        suffix: [f"{name}.{suffix}" for name in _FILES if not (path / f"{name}.{suffix}").is_file()]
-        for suffix in ("bin", "txt")
-    }
-    fewest = min(missing.values(), key=len)
-    if fewest:
-        nested = [folder for folder in (path / "sparse" / "0", path / "sparse", path / "0") if folder.is_dir()]
-        hint = f"; did you mean {nested[0]}?" if nested else ": name the folder that holds the whole model"
-        msg = f"COLMAP model {path} lacks {', '.join(fewest)}{hint}"
-        raise InputError(msg)
-
-
-def _model_image(image: pycolmap.Image) -> ModelImage:
-    camera = image.camera
-    if camera is None:
-        msg = f"image {image.name} has no camera"
-        raise ValueError(msg)
-    pose = pose_matrix(np.eye(3), np.zeros(3))
-    pose[:3] = image.cam_from_world().matrix()
-    params = tuple(float(value) for value in camera.params)
-    return ModelImage(image.name, camera.model_name, (camera.width, camera.height), params, pose)
-
-
 def _describe(
     image: ModelImage, picture: StorableImage, model_from_world: Array, frame: LocalFrame, trust: Trust
 ) -> ImageMetadata:
-    camera = Camera(image.model, *image.size, image.params)
+    camera = Camera(image.camera.model, *image.camera.size, image.camera.params)
+    size = image.camera.size
     pose = image.pose @ model_from_world
     if not np.isfinite(pose).all() or not is_rotation(pose[:3, :3]):
         msg = "its pose in the model is not a rotation and a finite position"
         raise InputError(msg)
     pose[:3, :3] = nearest_rotation(pose[:3, :3])
-    if picture.exif.orientation != 1 and image.size == picture.stored_size:
+    if picture.exif.orientation != 1 and size == picture.stored_size:
         camera, upright_from_stored = camera.rotated(picture.exif.orientation)
         pose = pose_matrix(upright_from_stored, np.zeros(3)) @ pose
-    elif image.size != picture.size:
-        sizes = f"{picture.size[0]}x{picture.size[1]} pixels, its camera in the model {image.size[0]}x{image.size[1]}"
+    elif size != picture.size:
+        sizes = f"{picture.size[0]}x{picture.size[1]} pixels, its camera in the model {size[0]}x{size[1]}"
         msg = f"it has {sizes}: give the pictures that the model was made from"
         raise InputError(msg)
     return ImageMetadata(

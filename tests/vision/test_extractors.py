@@ -56,10 +56,10 @@ def test_tiny_pictures_are_handled(model: str, extractor: Any, shape: tuple[int,
 
 def test_a_mask_drops_keypoints_and_leaves_room_for_others(model: str, extractor: Any, pair: Any) -> None:
     mask = np.zeros(pair.small.shape[:2], bool)
-    mask[:, 90:] = True
-    (found,) = extractor(model, max_keypoints=30).extract([pair.small], [mask])
-    assert (found.keypoints[:, 0] >= 90).all()
-    assert len(found) == 30
+    mask[:, 60:] = True
+    (found,) = extractor(model, max_keypoints=16).extract([pair.small], [mask])
+    assert (found.keypoints[:, 0] >= 60).all()
+    assert len(found) == 16
     (nothing,) = extractor(model).extract([pair.small], [np.zeros_like(mask)])
     assert len(nothing) == 0
 

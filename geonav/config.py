@@ -56,6 +56,13 @@ class LocalizeConfig(_Section):
     """``[localize]``: from a photo and its nearest references to a pose."""
 
     top_k: int = Field(10, ge=1, description="references retrieved for a photo")
+    max_references: int = Field(
+        5, ge=2, description="matching stops once this many references have matches enough to carry a pose"
+    )
+    min_inliers: int = Field(30, ge=6, description="keypoints that must agree on a pose for it to be believed")
+    max_uncertainty_m: float = Field(
+        10.0, gt=0, description="a position whose 95 % ellipse reaches farther than this is refused"
+    )
     exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior")
 
 

@@ -23,7 +23,7 @@ from geonav.providers.colmap_files import ModelImage, read_images
 from geonav.providers.source import Candidate, Described, Trust
 
 Array = NDArray[np.float64]
-DEFAULT_TRUST = Trust(position_std_m=0.01, heading_std_deg=0.02)
+DEFAULT_TRUST = Trust(position_std_m=0.006, heading_std_deg=0.02)
 # Distances from the Earth's centre that a camera can have: 20 km below the poles to 100 km up.
 _EARTH_M = (6.336e6, 6.478e6)
 

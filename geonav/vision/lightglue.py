@@ -18,7 +18,7 @@ from geonav.data.features import LocalFeatures
 from geonav.errors import UsageError
 from geonav.vision.base import Matches
 from geonav.vision.checkpoints import fill_network, load_state_dict
-from geonav.vision.devices import pick_device
+from geonav.vision.devices import matching_dtype, pick_device
 from geonav.vision.weights import sha256_of, weights_path
 
 REVISION = 1
@@ -71,7 +71,8 @@ class LightGlueMatcher:
         self._network = LightGlue(features=None, **variant.shape)  # type: ignore[arg-type]  # None: no download
         state = _renamed(load_state_dict(weights), self._network.conf.n_layers)
         fill_network(self._network, state, weights)
-        self._network.to(device)
+        self._dtype = matching_dtype(device)
+        self._network.to(device, self._dtype)
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:
@@ -112,7 +113,7 @@ class LightGlueMatcher:
         keypoints = np.clip(features.keypoints, 0, np.asarray(size, np.float32))
         return {
             "keypoints": tensor(keypoints),
-            "descriptors": tensor(features.descriptors),
+            "descriptors": tensor(features.descriptors).to(self._dtype),
             "image_size": tensor(np.asarray(size)),
         }
 

@@ -1,0 +1,248 @@
+"""``geonav localize``: a photo in, the camera's position on Earth out, or an honest refusal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.features import LocalFeatures
+from geonav.data.images import read_mask
+from geonav.data.results import KSource, LocalizationResult, ReferenceUse
+from geonav.geometry.camera import Camera
+from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
+from geonav.pipeline.query import QueryPhoto, read_query
+from geonav.pipeline.result import pose_of_result
+from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
+from geonav.pipeline.stored import with_recorded
+from geonav.pose.acceptance import Thresholds
+from geonav.pose.decide import DecideOptions, Decision, decide
+from geonav.pose.solver import Query, SolveOptions
+
+# Fewer keypoints than this cannot carry a pose: sky, blur, darkness.
+_MIN_KEYPOINTS = 30
+# One reference with this many matches means the place is known even where no pose holds.
+_RETRIEVED_MATCHES = 100
+_DEFAULT_GPS_STD_M = 10.0
+
+
+@dataclass
+class _Stopwatch:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+
+
+class Localizer:
+    """Locates photos against one database; holds the networks and the index between photos."""
+
+    def __init__(self, database: Database, config: GeonavConfig | None = None) -> None:
+        """Load the networks, the index and what the database was indexed with.
+
+        Args:
+            database: indexed with ``geonav index global``.
+            config: settings; those the database records are taken from it where not set.
+
+        Raises:
+            DatabaseError: the database has no origin, is not indexed, or was indexed with other settings.
+            WeightsError: weights are missing or broken; NetworkError where they cannot be fetched.
+        """
+        self.config = with_recorded(config or GeonavConfig(), database)
+        self.database = database
+        self._frame = database.frame
+        self._references = load_features(database, self.config)
+        self._place = load_global(database, self.config)
+        self._extractor = load_extractor(database, self.config)
+        matcher = load_matcher(self.config)
+        self._matcher = ReferenceMatcher(
+            database, self._references, matcher, self.config.localize, self.config.local.max_side_px
+        )
+        self._settings: dict[str, Any] = {
+            "database": str(database.path),
+            "seed": self.config.seed,
+            "localize": self.config.localize.model_dump(mode="json"),
+            "local": self._extractor.settings(),
+            "global": self._place.descriptor.settings(),
+            "matcher": matcher.settings(),
+        }
+
+    def locate(
+        self,
+        path: Path | str,
+        *,
+        camera: Camera | None = None,
+        mask: Path | str | None = None,
+        camera_source: KSource = "given",
+    ) -> LocalizationResult:
+        """Locate one photo.
+
+        Args:
+            path: the photo.
+            camera: its calibration; EXIF's, else an estimate, if left out.
+            mask: picture that is black where the photo must not be looked at.
+            camera_source: what the result calls a given calibration.
+
+        Raises:
+            ImageError: the photo or the mask cannot be read.
+        """
+        watch = _Stopwatch()
+        with watch.stage("read"):
+            photo = read_query(path, camera, camera_source)
+            hidden = read_mask(mask, photo.photo.size) if mask is not None else None
+        with watch.stage("features"):
+            features = self._extractor.extract([photo.photo.pixels], [hidden])[0]
+        if len(features) < _MIN_KEYPOINTS:
+            reason = f"only {len(features)} keypoints found: the photo shows too little that could be recognised"
+            return self._refused(photo, "not_located", reason, _Found([], MatchedReferences(), watch))
+        found = self._matched(photo, features, watch)
+        if not found.matches.views:
+            return self._refused(photo, "not_located", _nothing_matched(found.matches), found)
+        with watch.stage("pose"):
+            decision = decide(self._query(photo, features), found.matches.views, self._options())
+        return self._result(photo, decision, found)
+
+    def _matched(self, photo: QueryPhoto, features: LocalFeatures, watch: _Stopwatch) -> _Found:
+        descriptor = self._place.descriptor
+        with watch.stage("retrieval"):
+            vector = descriptor.describe(features if descriptor.source == "features" else photo.photo.pixels)
+            # One more than asked for: the photo itself may be among them and is left out.
+            hits = self._place.index.search(vector, self.config.localize.top_k + 1)
+        with watch.stage("matching"):
+            uids = [uid for uid, _ in hits]
+            matches = self._matcher.match(uids, features, photo.photo.size, photo.photo.sha256)
+        used = hits if matches.excluded else hits[: self.config.localize.top_k]
+        return _Found(used, matches, watch)
+
+    def _options(self) -> DecideOptions:
+        section = self.config.localize
+        thresholds = Thresholds(min_inliers=section.min_inliers, max_semi_major_m=section.max_uncertainty_m)
+        return DecideOptions(SolveOptions(seed=self.config.seed), thresholds)
+
+    def _query(self, photo: QueryPhoto, features: LocalFeatures) -> Query:
+        return Query(
+            camera=photo.camera,
+            pixels=features.keypoints.astype(float),
+            noise_px=keypoint_noise_px(photo.photo.size, self.config.local.max_side_px),
+            intrinsics_std=photo.intrinsics_std,
+            intrinsics_free=not photo.is_calibrated,
+            focal_unknown=photo.source == "estimated",
+            position_prior=self._gps_prior(photo),
+        )
+
+    def _gps_prior(self, photo: QueryPhoto) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[type-arg]
+        """The photo's EXIF position in the database's frame; its height counts for nothing, it has another datum."""
+        exif = photo.photo.exif
+        if not (self.config.localize.exif_gps and exif.has_position):
+            return None
+        enu = self._frame.enu_from_geo(exif.lat_deg or 0.0, exif.lng_deg or 0.0, self._frame.origin.alt_m)
+        std = exif.gps_error_m or _DEFAULT_GPS_STD_M
+        return np.asarray(enu, float), np.array([std, std, 1e4])
+
+    def _result(self, photo: QueryPhoto, decision: Decision, found: _Found) -> LocalizationResult:
+        if decision.solution is None or decision.refusal is not None:
+            strongest = max(found.matches.num_matches.values(), default=0)
+            status = "retrieved_only" if strongest >= _RETRIEVED_MATCHES else "not_located"
+            return self._refused(photo, status, decision.refusal or "no pose", found, decision)
+        solution = decision.solution
+        pose = pose_of_result(solution, self._frame)
+        common = self._common(photo, found, decision)
+        common["notes"] = [*common["notes"], *self._located_notes(photo, decision)]
+        return LocalizationResult(
+            status="located",
+            alt_datum=self.database.alt_datum,
+            K=solution.camera.K.tolist(),
+            K_source=photo.source,
+            num_inliers=solution.num_inliers,
+            **pose,
+            **common,
+        )
+
+    def _located_notes(self, photo: QueryPhoto, decision: Decision) -> list[str]:
+        notes = []
+        if photo.source in {"exif_35mm", "exif_sensor_db"}:
+            notes.append("the focal length from EXIF was refined together with the pose")
+        if self._gps_prior(photo) is not None:
+            notes.append("the position in the photo's EXIF was used as a prior")
+        if decision.solution is not None and decision.solution.method == "generalized_relative":
+            notes.append("too few points could be triangulated: the pose started from two-view geometry")
+        return notes
+
+    def _refused(
+        self, photo: QueryPhoto, status: Any, reason: str, found: _Found, decision: Decision | None = None  # noqa: ANN401
+    ) -> LocalizationResult:
+        return LocalizationResult(status=status, reason=reason, **self._common(photo, found, decision))
+
+    def _common(self, photo: QueryPhoto, found: _Found, decision: Decision | None) -> dict[str, Any]:
+        from geonav import __version__
+
+        inliers: dict[str, int] = {}
+        if decision is not None and decision.solution is not None:
+            counts = decision.solution.inliers_per_view().tolist()
+            inliers = {view.uid: count for view, count in zip(decision.solution.views, counts, strict=True)}
+        references = [
+            ReferenceUse(
+                uid=uid,
+                score=round(score, 6),
+                num_matches=found.matches.num_matches.get(uid, 0),
+                num_inliers=inliers.get(uid, 0),
+            )
+            for uid, score in found.hits
+            if uid not in found.matches.excluded
+        ]
+        return {
+            "query": str(photo.photo.path),
+            "references": references,
+            "notes": [*photo.notes, *_notes(found.matches)],
+            "seconds": found.watch.seconds,
+            "geonav_version": __version__,
+            "settings": self._settings,
+        }
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What retrieval and matching gave for one photo."""
+
+    hits: list[tuple[str, float]]
+    matches: MatchedReferences
+    watch: _Stopwatch
+
+
+def _nothing_matched(matches: MatchedReferences) -> str:
+    if matches.unposed and not matches.num_matches:
+        return "none of the retrieved references has a pose: they have no heading, or no calibration"
+    if matches.broken and not matches.num_matches:
+        return f"the retrieved references cannot be read: {matches.broken[0][1]}"
+    return "the retrieved references share no keypoints with the photo"
+
+
+def _notes(matches: MatchedReferences) -> list[str]:
+    notes = [f"the photo is itself the reference {uid}, which was left out" for uid in matches.excluded]
+    if matches.unposed:
+        notes.append(f"{len(matches.unposed)} retrieved references have no pose and were not used")
+    notes += [f"reference {uid} could not be used: {reason}" for uid, reason in matches.broken]
+    return notes
+
+
+def localize(
+    photo: Path | str, database: Path | str, config: GeonavConfig | None = None, camera: Camera | None = None
+) -> LocalizationResult:
+    """Locate one photo against the database in a folder; see :class:`Localizer` for many photos.
+
+    Raises:
+        GeonavError: as :class:`Localizer` and :meth:`Localizer.locate`.
+    """
+    return Localizer(Database.open(Path(database)), config).locate(photo, camera=camera)

@@ -1,0 +1,157 @@
+"""The retrieved references of one photo, matched until more of them cannot help."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from geonav.config import LocalizeConfig
+from geonav.data.database import Database
+from geonav.data.features import LocalFeatures
+from geonav.data.metadata import AxisStd, ImageMetadata
+from geonav.errors import DatabaseError
+from geonav.geometry.pose import camera_center
+from geonav.pipeline.stored import StoredFeatures
+from geonav.pose.tracks import View
+from geonav.vision.base import Matcher
+
+# A reference with this many matches is one that a pose can stand on.
+STRONG_MATCHES = 80
+_MIN_BASELINE_M = 0.05
+# Without a word from the source: what street-level providers are good for.
+_DEFAULT_POSITION_STD_M = 2.0
+_DEFAULT_HEADING_STD_DEG = 2.0
+_MAX_TILT_STD_DEG = 3.0
+# DISK's keypoints, refined below the pixel, scatter by this much of a pixel of the picture they were found in.
+KEYPOINT_NOISE_PX = 0.3
+Size = tuple[int, int]
+
+
+@dataclass
+class MatchedReferences:
+    """What matching gave.
+
+    Attributes:
+        views: posed references with matches.
+        num_matches: matches of each reference that was matched.
+        excluded: references left out because they are the photo itself.
+        unposed: references without pose or camera, which cannot help.
+        broken: uid and reason of references that could not be read.
+    """
+
+    views: list[View] = field(default_factory=list)
+    num_matches: dict[str, int] = field(default_factory=dict)
+    excluded: list[str] = field(default_factory=list)
+    unposed: list[str] = field(default_factory=list)
+    broken: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ReferenceMatcher:
+    """Matches a query to references of a database."""
+
+    database: Database
+    features: StoredFeatures
+    matcher: Matcher
+    settings: LocalizeConfig
+    max_side_px: int
+
+    def match(self, uids: Sequence[str], query: LocalFeatures, size: Size, sha256: str) -> MatchedReferences:
+        """Match references in the order given until enough of them are strong.
+
+        Args:
+            uids: best first.
+            query: features of the photo.
+            size: its width and height in pixels.
+            sha256: of the photo's file, to recognise it among the references.
+        """
+        matched = MatchedReferences()
+        for uid in uids:
+            try:
+                self._match_one(uid, (query, size, sha256), matched)
+            except DatabaseError as error:
+                matched.broken.append((uid, str(error)))
+            if self._is_enough(matched.views):
+                break
+        return matched
+
+    def _match_one(self, uid: str, photo: tuple[LocalFeatures, Size, str], matched: MatchedReferences) -> None:
+        query, size, sha256 = photo
+        metadata = self.database.metadata(uid)
+        if self._is_same_file(uid, metadata, sha256):
+            matched.excluded.append(uid)
+            return
+        if not (metadata.has_pose and metadata.has_camera):
+            matched.unposed.append(uid)
+            return
+        reference = self.features.read(uid)
+        pairs = self.matcher.match(query, size, reference, (metadata.w, metadata.h)).pairs
+        if _is_same_picture(query, size, reference, (metadata.w, metadata.h), pairs):
+            matched.excluded.append(uid)
+            return
+        matched.num_matches[uid] = len(pairs)
+        if len(pairs):
+            matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))
+
+    def _view(
+        self, uid: str, metadata: ImageMetadata, pixels: np.ndarray, query_index: np.ndarray  # type: ignore[type-arg]
+    ) -> View:
+        heading = metadata.heading_std_deg if metadata.heading_std_deg is not None else _DEFAULT_HEADING_STD_DEG
+        return View(
+            uid=uid,
+            camera=metadata.camera,
+            pose=np.array(metadata.E, float),
+            pixels=pixels.astype(float),
+            query_index=query_index.astype(np.int64),
+            noise_px=keypoint_noise_px((metadata.w, metadata.h), self.max_side_px),
+            position_std_m=_position_std(metadata),
+            rotation_std_deg=(heading, min(heading, _MAX_TILT_STD_DEG)),
+        )
+
+    def _is_same_file(self, uid: str, metadata: ImageMetadata, sha256: str) -> bool:
+        if metadata.source_sha256 is not None and metadata.source_sha256 == sha256:
+            return True
+        if metadata.source_sha256 is not None:
+            return False
+        try:
+            return hashlib.sha256(self.database.image_path(uid).read_bytes()).hexdigest() == sha256
+        except OSError as error:
+            msg = f"{uid} has no readable image: run `geonav database check`"
+            raise DatabaseError(msg) from error
+
+    def _is_enough(self, views: Sequence[View]) -> bool:
+        """Whether enough references are strong, and do not all stand on one spot."""
+        strong = [view for view in views if len(view.query_index) >= STRONG_MATCHES]
+        if len(strong) < self.settings.max_references:
+            return False
+        centers = np.array([camera_center(view.pose) for view in strong])
+        return float(np.ptp(centers, axis=0).max()) > _MIN_BASELINE_M
+
+
+def keypoint_noise_px(size: Size, max_side_px: int) -> float:
+    """Standard deviation of keypoints in pixels of a picture that was shrunk to find them."""
+    return KEYPOINT_NOISE_PX * max(1.0, max(size) / max_side_px)
+
+
+def _position_std(metadata: ImageMetadata) -> tuple[float, float, float]:
+    std = metadata.position_std_m
+    if isinstance(std, AxisStd):
+        return std.east, std.north, std.up
+    value = _DEFAULT_POSITION_STD_M if std is None else std
+    return value, value, value
+
+
+def _is_same_picture(
+    query: LocalFeatures, size: Size, reference: LocalFeatures, reference_size: Size, pairs: np.ndarray  # type: ignore[type-arg]
+) -> bool:
+    """Whether a reference is the photo itself in another file: the same keypoints at the same places.
+
+    Two photos from one tripod differ by noise; a copy, even a re-compressed one, hardly does.
+    """
+    if size != reference_size or len(pairs) < 0.8 * min(len(query), len(reference)) or len(pairs) < STRONG_MATCHES:
+        return False
+    shift = np.abs(query.keypoints[pairs[:, 0]] - reference.keypoints[pairs[:, 1]]).max(axis=1)
+    return bool(np.median(shift) < 0.05)

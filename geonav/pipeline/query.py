@@ -1,0 +1,91 @@
+"""The photo to be located: its picture, its camera and how sure that camera is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from geonav.data.exif import camera_from_exif
+from geonav.data.images import Photo, read_image
+from geonav.data.results import KSource
+from geonav.errors import ImageError
+from geonav.geometry.camera import Camera
+
+# What calibrated intrinsics are good for: the focal length to 0.03 %, the principal point to 0.02 % of the width.
+_KNOWN_FOCAL_STD_REL = 3e-4
+_KNOWN_CENTER_STD_REL = 2e-4
+# Principal points of consumer cameras lie within about one percent of the longer side of the middle.
+_FREE_CENTER_STD_REL = 1e-2
+# A photo that says nothing was most likely taken with a lens between 20 and 70 mm (35 mm equivalent).
+_GUESSED_FOCAL_REL = 1.1
+_GUESSED_FOCAL_STD_REL = 1.0
+
+
+@dataclass(frozen=True)
+class QueryPhoto:
+    """A decoded photo and its camera.
+
+    Attributes:
+        photo: pixels and EXIF.
+        camera: intrinsics of the upright picture.
+        source: where they came from; "estimated" where the focal length is only a guess so far.
+        intrinsics_std: standard deviations (3,) in pixels of focal length and principal point.
+        notes: what a careful reader should know.
+    """
+
+    photo: Photo
+    camera: Camera
+    source: KSource
+    intrinsics_std: np.ndarray[tuple[int], np.dtype[np.float64]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the intrinsics are known well enough to be held fixed."""
+        return self.source in {"given", "metadata"}
+
+
+def read_query(path: Path | str, camera: Camera | None = None, source: KSource = "given") -> QueryPhoto:
+    """Read a photo and find its camera: the one given, else EXIF's, else a guess to be improved on.
+
+    Args:
+        path: the photo.
+        camera: calibration of its upright picture, or of its stored pixels if EXIF turns them.
+        source: what to call a given calibration.
+
+    Raises:
+        ImageError: the photo cannot be read, or the camera is of another picture size.
+    """
+    photo = read_image(path)
+    notes = tuple(f"EXIF: {warning}" for warning in photo.exif.warnings)
+    if camera is not None:
+        camera = _fitting(camera, photo)
+        std = _stds(camera, _KNOWN_FOCAL_STD_REL, _KNOWN_CENTER_STD_REL)
+        return QueryPhoto(photo, camera, source, std, notes)
+    width, height = photo.size
+    found = camera_from_exif(photo.exif, width, height)
+    if found is not None:
+        std = _stds(found.camera, found.focal_std_rel, _FREE_CENTER_STD_REL)
+        return QueryPhoto(photo, found.camera, found.source, std, notes)
+    guess = Camera.from_focal(width, height, _GUESSED_FOCAL_REL * max(width, height))
+    std = _stds(guess, _GUESSED_FOCAL_STD_REL, _FREE_CENTER_STD_REL)
+    notes += ("the photo does not say its focal length: it was estimated from the references",)
+    return QueryPhoto(photo, guess, "estimated", std, notes)
+
+
+def _stds(camera: Camera, focal_rel: float, center_rel: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    center = center_rel * max(camera.width, camera.height)
+    return np.array([focal_rel * camera.focal_px, center, center])
+
+
+def _fitting(camera: Camera, photo: Photo) -> Camera:
+    """The given camera for the upright picture."""
+    if (camera.width, camera.height) == photo.size:
+        return camera
+    if photo.orientation in (6, 8) and (camera.height, camera.width) == photo.size:
+        return camera.rotated(photo.orientation)[0]
+    width, height = photo.size
+    msg = f"{photo.path} is {width}x{height} but the camera is for {camera.width}x{camera.height}: give its own"
+    raise ImageError(msg)

@@ -1,0 +1,208 @@
+"""One pose from one group of references: first pose, gating, joint adjustment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.geometry.camera import Camera
+from geonav.geometry.pose import camera_center, pose_from_center
+from geonav.pose.absolute import FirstPose, absolute_pose, generalized_relative_pose
+from geonav.pose.adjustment import Adjusted, QueryView, adjust
+from geonav.pose.epipolar import epipolar_sigmas
+from geonav.pose.tracks import Ints, Tracks, View, build_tracks
+from geonav.pose.triangulation import triangulate
+from geonav.pose.uncertainty import PoseCovariance, pose_covariance
+
+Array = NDArray[np.float64]
+MIN_TRACKS = 6
+
+
+@dataclass(frozen=True)
+class Query:
+    """The photo to be located.
+
+    Attributes:
+        camera: its intrinsics, or the best guess of them.
+        pixels: keypoints (N, 2).
+        noise_px: their standard deviation.
+        intrinsics_std: of focal length and principal point (3,), in pixels.
+        intrinsics_free: solve for the intrinsics, with those standard deviations as prior.
+        focal_unknown: the focal length is a guess only; a first value is estimated.
+        position_prior: world metres (3,), with its standard deviations (3,).
+    """
+
+    camera: Camera
+    pixels: Array
+    noise_px: float
+    intrinsics_std: Array
+    intrinsics_free: bool = False
+    focal_unknown: bool = False
+    position_prior: tuple[Array, Array] | None = None
+
+
+@dataclass(frozen=True)
+class SolveOptions:
+    """Gates of the solver, all in standard deviations of the keypoints or as angles.
+
+    Attributes:
+        ransac_sigma: error that a triangulated or resected point may have.
+        gate_sigma: distance from the epipolar plane that a match may have; the first pass takes four times it.
+        min_parallax_deg: least angle between the rays of a triangulated point.
+        seed: of the random draws.
+    """
+
+    ransac_sigma: float = 13.0
+    gate_sigma: float = 6.0
+    min_parallax_deg: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A pose and what speaks for it.
+
+    Attributes:
+        pose: ``E`` camera_from_world (4, 4).
+        camera: intrinsics it holds with.
+        covariance: of rotation and centre.
+        tracks: the observations that agree.
+        views: the references it was solved with, in the order of ``tracks.view``.
+        method: "absolute" from triangulated points, "generalized_relative" without.
+        adjusted: the adjustment's own outcome.
+    """
+
+    pose: Array
+    camera: Camera
+    covariance: PoseCovariance
+    tracks: Tracks
+    views: tuple[View, ...]
+    method: str
+    adjusted: Adjusted
+
+    @property
+    def num_inliers(self) -> int:
+        """Keypoints of the query that agree with the pose."""
+        return self.tracks.num_tracks
+
+    def inliers_per_view(self) -> Ints:
+        """Matches (V,) of each view that agree with the pose."""
+        return np.bincount(self.tracks.view, minlength=len(self.views))
+
+
+def solve(query: Query, views: Sequence[View], options: SolveOptions) -> Solution | None:
+    """Best pose from matches to posed references, or None where nothing holds together.
+
+    Args:
+        query: camera and keypoints of the photo.
+        views: posed references with their matches, of one place.
+        options: gates and seed.
+    """
+    tracks = build_tracks(views)
+    if tracks.num_tracks < MIN_TRACKS:
+        return None
+    found = _first_pose(query, views, tracks, options)
+    if found is None:
+        return None
+    first, method = found
+    return refine(query, views, first, options, method=method)
+
+
+def refine(
+    query: Query, views: Sequence[View], first: FirstPose, options: SolveOptions, *, method: str
+) -> Solution | None:
+    """Adjust a first pose to all matches that agree with it."""
+    tracks = build_tracks(views)
+    view = _query_view(query, first)
+    for widening in (4.0, 1.0, 1.0):
+        kept = _agreeing(tracks, view, options.gate_sigma * widening)
+        if kept.num_tracks < MIN_TRACKS:
+            return None
+        adjusted = adjust(kept, view, tolerance=1e-3)
+        kept = _without_outliers(kept, adjusted, options.gate_sigma * widening)
+        if kept.num_tracks < MIN_TRACKS:
+            return None
+        view = _with_current_rays(adjusted.query)
+    adjusted = adjust(kept, view)
+    if not np.isfinite(adjusted.query.center).all():
+        return None
+    pose = pose_from_center(adjusted.query.rotation, adjusted.query.center)
+    fixed = None if query.intrinsics_free else query.intrinsics_std
+    covariance = pose_covariance(kept, views, adjusted, fixed)
+    camera = _camera_of(first.camera, adjusted.query)
+    return Solution(pose, camera, covariance, kept, tuple(views), method, adjusted)
+
+
+def _first_pose(
+    query: Query, views: Sequence[View], tracks: Tracks, options: SolveOptions
+) -> tuple[FirstPose, str] | None:
+    """Absolute pose from triangulated points where they suffice, else generalised relative pose."""
+    points = triangulate(tracks, options.ransac_sigma, np.radians(options.min_parallax_deg))
+    limit_px = options.ransac_sigma * query.noise_px
+    if len(points.track) >= MIN_TRACKS:
+        first = absolute_pose(
+            query.camera,
+            query.pixels[tracks.keypoint[points.track]],
+            points.xyz,
+            max_error_px=limit_px,
+            estimate_focal=query.focal_unknown,
+            seed=options.seed,
+        )
+        if first is not None and first.inliers.sum() >= MIN_TRACKS:
+            return first, "absolute"
+    if query.focal_unknown:  # a guessed focal length makes a relative pose meaningless
+        return None
+    first = generalized_relative_pose(
+        query.camera, query.pixels, views, max_error_px=limit_px, seed=options.seed
+    )
+    return None if first is None else (first, "generalized_relative")
+
+
+def _query_view(query: Query, first: FirstPose) -> QueryView:
+    camera = first.camera
+    values = np.array([camera.focal_px, *camera.principal_point_px])
+    prior = np.array([query.camera.focal_px, *query.camera.principal_point_px])
+    return QueryView(
+        rotation=first.pose[:3, :3],
+        center=camera_center(first.pose),
+        pixels=query.pixels,
+        rays=camera.rays_from_pixels(query.pixels),
+        noise_px=query.noise_px,
+        intrinsics=values,
+        intrinsics_std=query.intrinsics_std if query.intrinsics_free else None,
+        intrinsics_prior=prior if query.intrinsics_free else None,
+        position_prior=query.position_prior,
+    )
+
+
+def _with_current_rays(view: QueryView) -> QueryView:
+    """The view with its rays recomputed from the intrinsics, where those are free."""
+    if view.intrinsics_std is None:
+        return view
+    xy = (view.pixels - view.intrinsics[1:]) / view.intrinsics[0]
+    rays = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+    return replace(view, rays=rays / np.linalg.norm(rays, axis=1, keepdims=True))
+
+
+def _camera_of(start: Camera, view: QueryView) -> Camera:
+    if view.intrinsics_std is None:
+        return start
+    focal, cx, cy = (float(value) for value in view.intrinsics)
+    return Camera("PINHOLE", start.width, start.height, (focal, focal, cx, cy))
+
+
+def _agreeing(tracks: Tracks, view: QueryView, gate_sigma: float) -> Tracks:
+    """The matches near their epipolar planes and in front of both cameras."""
+    world_rays = view.rays[tracks.keypoint] @ view.rotation
+    noise_rad = view.noise_px / view.intrinsics[0]
+    return tracks.select(epipolar_sigmas(tracks, world_rays, view.center, noise_rad) < gate_sigma)
+
+
+def _without_outliers(tracks: Tracks, adjusted: Adjusted, gate_sigma: float) -> Tracks:
+    """Observations that the adjustment could not bring near its point are dropped."""
+    reference_ok = (adjusted.reference_residuals**2).sum(1) < gate_sigma**2
+    query_ok = (adjusted.query_residuals**2).sum(1) < gate_sigma**2
+    return tracks.select(reference_ok & query_ok[tracks.track])

@@ -1,0 +1,161 @@
+"""How far a pose may be off: the keypoints' noise, the references' own errors and the camera's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.geometry.orientation import angles_from_rotation
+from geonav.geometry.pose import rotation_from_vector
+from geonav.pose.adjustment import Adjusted, gram, per_track, query_terms, reference_terms, robust_weights
+from geonav.pose.tracks import Tracks, View
+
+Array = NDArray[np.float64]
+CHI2_95_2D = 5.991  # 95 % quantile of chi-square with two degrees of freedom
+
+
+@dataclass(frozen=True)
+class PoseCovariance:
+    """Covariance (6, 6) of a pose: rotation vector in camera axes (radians), then centre (metres)."""
+
+    matrix: Array
+    rotation: Array
+
+    @property
+    def position(self) -> Array:
+        """Covariance (3, 3) of the centre in the world's axes, square metres."""
+        return self.matrix[3:6, 3:6]
+
+    def azimuth_std_deg(self) -> float:
+        """Standard deviation of the azimuth in degrees."""
+        step = 1e-5
+        nominal = angles_from_rotation(self.rotation)[0]
+        slope = np.empty(3)
+        for axis in range(3):
+            turned = rotation_from_vector(step * np.eye(3)[axis]) @ self.rotation
+            change = (angles_from_rotation(turned)[0] - nominal + 180.0) % 360.0 - 180.0
+            slope[axis] = change / step
+        return float(np.sqrt(max(slope @ self.matrix[:3, :3] @ slope, 0.0)))
+
+
+def ellipse_95(horizontal: Array) -> tuple[float, float, float]:
+    """Semi-axes in metres, and azimuth in [0, 180) of the major one, of a covariance (2, 2) east, north."""
+    values, vectors = np.linalg.eigh(horizontal)
+    minor, major = np.sqrt(np.maximum(values, 0.0) * CHI2_95_2D)
+    east, north = vectors[:, 1]
+    return float(major), float(minor), float(np.degrees(np.arctan2(east, north)) % 180.0)
+
+
+def reduced_chi2(tracks: Tracks, adjusted: Adjusted) -> float:
+    """Robust variance factor: squared residuals over what the noise promises."""
+    square = np.concatenate(
+        [(adjusted.reference_residuals**2).sum(1), (adjusted.query_residuals**2).sum(1)]
+    )
+    count = 2 * len(square)
+    freedom = max(count - 3 * tracks.num_tracks - adjusted.query.num_parameters, 1)
+    # The median of chi-square with two degrees of freedom is 1.386: gross residuals do not move it.
+    robust = np.median(square) / 1.386 * count / freedom
+    return float(robust)
+
+
+def pose_covariance(
+    tracks: Tracks, views: Sequence[View], adjusted: Adjusted, intrinsics_std: Array | None
+) -> PoseCovariance:
+    """Covariance of the query's pose, first order about the solution.
+
+    Adds three independent parts: the keypoints' noise, scaled by how large the residuals really are;
+    the references' own errors, pushed through the solution; and the calibration's errors where it was
+    held fixed (where it was solved for, the first part has them).
+
+    Args:
+        tracks: the observations used.
+        views: the references; their standard deviations are those of :class:`View`.
+        adjusted: the solution.
+        intrinsics_std: standard deviations (3,) in pixels of a focal length and principal point that
+            were held fixed.
+    """
+    system = _Sensitivity(tracks, adjusted)
+    factor = max(reduced_chi2(tracks, adjusted), 0.25)
+    total = factor * system.inverse
+    for index, view in enumerate(views):
+        heading, tilt = np.radians(view.rotation_std_deg)
+        variance = np.array([tilt, tilt, heading, *view.position_std_m]) ** 2
+        slope = system.by_reference(index)
+        total = total + slope * variance @ slope.T
+    if intrinsics_std is not None and adjusted.query.intrinsics_std is None:
+        slope = system.by_intrinsics()
+        total = total + slope * intrinsics_std**2 @ slope.T
+    return PoseCovariance(total[:6, :6], adjusted.query.rotation)
+
+
+class _Sensitivity:
+    """Derivatives of the solution by what it took for granted (implicit function theorem)."""
+
+    def __init__(self, tracks: Tracks, adjusted: Adjusted) -> None:
+        self.tracks, self.query, self.structure = tracks, adjusted.query, adjusted.structure
+        residual, self.r_point = reference_terms(tracks, self.structure)
+        query_residual, self.q_pose, self.q_point = query_terms(tracks, self.structure, self.query)
+        self.r_weight = robust_weights(residual)[:, None, None]
+        self.q_weight = robust_weights(query_residual)[:, None, None]
+        blocks = gram(self.q_point * self.q_weight, self.q_point)
+        blocks += per_track(tracks, gram(self.r_point * self.r_weight, self.r_point))
+        coupling = gram(self.q_pose * self.q_weight, self.q_point)
+        self.carried = coupling @ np.linalg.inv(blocks + 1e-9 * np.eye(3))
+        self.inverse = np.linalg.pinv(adjusted.information, hermitian=True)
+
+    def _solution_by(self, dr: Array | None, dq: Array) -> Array:
+        """Derivative (P, M) of the solution, given those of the residuals (O, 2, M) and (T, 2, M)."""
+        by_point = gram(self.q_point * self.q_weight, dq)
+        if dr is not None:
+            by_point += per_track(self.tracks, gram(self.r_point * self.r_weight, dr))
+        by_query = gram(self.q_pose * self.q_weight, dq) - self.carried @ by_point
+        return -self.inverse @ by_query.sum(axis=0)
+
+    def by_reference(self, index: int) -> Array:
+        """(P, 6): by a turn of one reference about east, north, up (radians) and a shift (metres)."""
+        tracks, structure = self.tracks, self.structure
+        anchor = structure.anchor[tracks.track]
+        rho = structure.values[:, 2]
+        directions = structure.directions(tracks)
+        shift = tracks.centers[anchor] - tracks.centers
+        y = directions[tracks.track] + rho[tracks.track, None] * shift
+        along = np.einsum("ni,ni->n", tracks.rays, y)
+        flat = (y[:, None, :] @ tracks.bases)[:, 0]
+        by_y = np.swapaxes(tracks.bases, 1, 2) - (flat / along[:, None])[:, :, None] * tracks.rays[:, None]
+        by_y /= (along * tracks.noise_rad)[:, None, None]
+        own, anchored = tracks.view == index, tracks.view[anchor] == index
+        # A turn of the observer moves its measured ray; that of the anchor moves the point.
+        turn = _cross_matrix(y) * own[:, None, None]
+        turn -= _cross_matrix(directions[tracks.track]) * anchored[:, None, None]
+        move = (anchored.astype(float) - own)[:, None] * rho[tracks.track, None]
+        dr = np.concatenate([by_y @ turn, by_y * move[:, :, None]], axis=2)
+        held = (tracks.view[structure.anchor] == index).astype(float)
+        by_shift = -self.q_pose[:, :, 3:6]
+        by_world = by_shift / np.maximum(rho, 1e-9)[:, None, None]
+        dq = np.concatenate([-by_world @ _cross_matrix(directions), by_shift], axis=2)
+        return self._solution_by(dr, dq * held[:, None, None])
+
+    def by_intrinsics(self) -> Array:
+        """(P, 3): by the focal length and the principal point, in pixels, held fixed in the solution."""
+        focal = self.query.intrinsics[0]
+        v = self.structure.seen_from(self.tracks, self.query.center) @ self.query.rotation.T
+        rays = self.query.rays[self.tracks.keypoint]
+        xy = rays[:, :2] / rays[:, 2:]
+        # A wrong calibration turns the measured ray; seen from the ray, the prediction turns back.
+        shift = np.zeros((len(v), 3, 3))
+        shift[:, :2, 0] = xy / focal
+        shift[:, 0, 1] = shift[:, 1, 2] = 1.0 / focal
+        by_v = self.q_pose[:, :, :3]  # d residual / d rotation: contract with v x shift
+        scale = 1.0 / np.einsum("ni,ni->n", v, v)
+        turn = np.cross(v[:, :, None], shift * v[:, 2][:, None, None], axis=1) * scale[:, None, None]
+        return self._solution_by(None, by_v @ turn)
+
+
+def _cross_matrix(vectors: Array) -> Array:
+    """(N, 3, 3) with ``M @ w == cross(v, w)``."""
+    matrix = np.zeros((len(vectors), 3, 3))
+    matrix[:, 0, 1], matrix[:, 0, 2], matrix[:, 1, 2] = -vectors[:, 2], vectors[:, 1], -vectors[:, 0]
+    return matrix - np.swapaxes(matrix, 1, 2)

@@ -89,7 +89,7 @@ class Camera:
         return cls("PINHOLE", width, height, (float(focal_px), float(focal_px), width / 2, height / 2))
 
     @classmethod
-    def from_K(cls, width: int, height: int, K: ArrayLike) -> Camera:  # noqa: N802, N803
+    def from_K(cls, width: int, height: int, K: ArrayLike) -> Camera:
         """Pinhole from a calibration matrix (3, 3) in pixels.
 
         Raises:
@@ -143,7 +143,7 @@ class Camera:
         return self.params[start], self.params[start + 1]
 
     @property
-    def K(self) -> Array:  # noqa: N802 - the field's name for it
+    def K(self) -> Array:
         """Linear part of the calibration (3, 3) in pixels."""
         (fx, fy), (cx, cy) = self.focal_lengths_px, self.principal_point_px
         return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
@@ -162,9 +162,7 @@ class Camera:
         """The same camera as a pycolmap object."""
         import pycolmap
 
-        return pycolmap.Camera(
-            model=self.model, width=self.width, height=self.height, params=list(self.params)
-        )
+        return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
 
     def rays_from_pixels(self, pixels: ArrayLike) -> Array:
         """Unit directions (N, 3) in the camera frame of pixels (N, 2); NaN where there is none."""

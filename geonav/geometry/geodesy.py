@@ -51,9 +51,7 @@ def ecef_from_geo(lat_deg: ArrayLike, lng_deg: ArrayLike, alt_m: ArrayLike) -> A
 def geo_from_ecef(ecef: ArrayLike) -> tuple[Array, Array, Array]:
     """Latitude and longitude in degrees and ellipsoidal height in metres of ECEF ``(..., 3)``."""
     xyz = np.asarray(ecef, float)
-    lng, lat, alt = _ecef().transform(
-        xyz[..., 0], xyz[..., 1], xyz[..., 2], direction="INVERSE"
-    )
+    lng, lat, alt = _ecef().transform(xyz[..., 0], xyz[..., 1], xyz[..., 2], direction="INVERSE")
     return np.asarray(lat, float), np.asarray(lng, float), np.asarray(alt, float)
 
 

@@ -40,7 +40,8 @@ def is_rotation(matrix: ArrayLike, tolerance: float = 1e-4) -> bool:
 def nearest_rotation(matrix: ArrayLike) -> Array:
     """The rotation (3, 3) closest to ``matrix`` in the Frobenius norm."""
     u, _, vt = np.linalg.svd(np.asarray(matrix, float))
-    return u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    rotation: Array = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    return rotation
 
 
 def rotation_error_deg(rotation0: ArrayLike, rotation1: ArrayLike) -> float:
@@ -57,4 +58,5 @@ def rotation_from_vector(vector: ArrayLike) -> Array:
     skew = np.array([[0, -vec[2], vec[1]], [vec[2], 0, -vec[0]], [-vec[1], vec[0], 0]])
     if angle < 1e-8:
         return nearest_rotation(np.eye(3) + skew)
-    return np.eye(3) + np.sin(angle) / angle * skew + (1 - np.cos(angle)) / angle**2 * skew @ skew
+    rotation: Array = np.eye(3) + np.sin(angle) / angle * skew + (1 - np.cos(angle)) / angle**2 * skew @ skew
+    return rotation

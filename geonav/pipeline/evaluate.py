@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from geonav.data.results import LocalizationResult
 from geonav.errors import DatabaseError, ImageError
 from geonav.geometry.pose import camera_center, rotation_error_deg
 from geonav.pipeline.localize import Localizer
-from geonav.pose.uncertainty import CHI2_95_2D
 
 # The field's thresholds (visuallocalization.net): metres and degrees.
 THRESHOLDS = ((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))
@@ -118,13 +116,13 @@ def _locate(localizer: Localizer, queries: Database, uid: str) -> LocalizationRe
         return LocalizationResult(query=str(path), status="not_located", reason=str(error))
 
 
-def _truth(queries: Database, uid: str, references: Database) -> np.ndarray:  # type: ignore[type-arg]
+def _truth(queries: Database, uid: str, references: Database) -> np.ndarray:
     """The query's true ``E`` in the references' frame."""
     pose = np.array(queries.metadata(uid).E, float)
     return np.asarray(pose @ queries.frame.rigid_from(references.frame))
 
 
-def _compare(uid: str, result: LocalizationResult, truth: np.ndarray) -> PhotoEvaluation:  # type: ignore[type-arg]
+def _compare(uid: str, result: LocalizationResult, truth: np.ndarray) -> PhotoEvaluation:
     seconds = round(sum(result.seconds.values()), 3)
     if result.E is None or result.ellipse_95 is None:
         return PhotoEvaluation(uid, result.status, result.reason, seconds=seconds)
@@ -144,7 +142,7 @@ def _compare(uid: str, result: LocalizationResult, truth: np.ndarray) -> PhotoEv
     )
 
 
-def _in_ellipse(offset: np.ndarray, result: LocalizationResult) -> bool:  # type: ignore[type-arg]
+def _in_ellipse(offset: np.ndarray, result: LocalizationResult) -> bool:
     """Whether the true position lies in the reported horizontal ellipse."""
     ellipse = result.ellipse_95
     if ellipse is None:
@@ -179,7 +177,7 @@ def _summary(photos: list[PhotoEvaluation]) -> dict[str, Any]:
     return summary
 
 
-def _or_none(function: Any, values: np.ndarray) -> float | None:  # type: ignore[type-arg]  # noqa: ANN401
+def _or_none(function: Any, values: np.ndarray) -> float | None:  # noqa: ANN401
     return round(float(function(values)), 6) if len(values) else None
 
 

@@ -15,7 +15,7 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import read_mask
-from geonav.data.results import KSource, LocalizationResult, ReferenceUse
+from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
 from geonav.geometry.camera import Camera
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
@@ -142,7 +142,7 @@ class Localizer:
             position_prior=self._gps_prior(photo),
         )
 
-    def _gps_prior(self, photo: QueryPhoto) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[type-arg]
+    def _gps_prior(self, photo: QueryPhoto) -> tuple[np.ndarray, np.ndarray] | None:
         """The photo's EXIF position in the database's frame; its height counts for nothing, it has another datum."""
         exif = photo.photo.exif
         if not (self.config.localize.exif_gps and exif.has_position):
@@ -154,7 +154,7 @@ class Localizer:
     def _result(self, photo: QueryPhoto, decision: Decision, found: _Found) -> LocalizationResult:
         if decision.solution is None or decision.refusal is not None:
             strongest = max(found.matches.num_matches.values(), default=0)
-            status = "retrieved_only" if strongest >= _RETRIEVED_MATCHES else "not_located"
+            status: Status = "retrieved_only" if strongest >= _RETRIEVED_MATCHES else "not_located"
             return self._refused(photo, status, decision.refusal or "no pose", found, decision)
         solution = decision.solution
         pose = pose_of_result(solution, self._frame)
@@ -181,7 +181,12 @@ class Localizer:
         return notes
 
     def _refused(
-        self, photo: QueryPhoto, status: Any, reason: str, found: _Found, decision: Decision | None = None  # noqa: ANN401
+        self,
+        photo: QueryPhoto,
+        status: Status,
+        reason: str,
+        found: _Found,
+        decision: Decision | None = None,
     ) -> LocalizationResult:
         return LocalizationResult(status=status, reason=reason, **self._common(photo, found, decision))
 

@@ -97,7 +97,11 @@ class ReferenceMatcher:
             matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))
 
     def _view(
-        self, uid: str, metadata: ImageMetadata, pixels: np.ndarray, query_index: np.ndarray  # type: ignore[type-arg]
+        self,
+        uid: str,
+        metadata: ImageMetadata,
+        pixels: np.ndarray,
+        query_index: np.ndarray,
     ) -> View:
         heading = metadata.heading_std_deg if metadata.heading_std_deg is not None else _DEFAULT_HEADING_STD_DEG
         return View(
@@ -145,7 +149,11 @@ def _position_std(metadata: ImageMetadata) -> tuple[float, float, float]:
 
 
 def _is_same_picture(
-    query: LocalFeatures, size: Size, reference: LocalFeatures, reference_size: Size, pairs: np.ndarray  # type: ignore[type-arg]
+    query: LocalFeatures,
+    size: Size,
+    reference: LocalFeatures,
+    reference_size: Size,
+    pairs: np.ndarray,
 ) -> bool:
     """Whether a reference is the photo itself in another file: the same keypoints at the same places.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class DecideOptions:
         min_shared: keypoints of the photo that tie two references looking different ways together.
     """
 
-    solver: SolveOptions = SolveOptions()
-    thresholds: Thresholds = Thresholds()
+    solver: SolveOptions = field(default_factory=SolveOptions)
+    thresholds: Thresholds = field(default_factory=Thresholds)
     group_radius_m: float = 30.0
     min_shared: int = 10
 
@@ -87,5 +87,3 @@ def _second_opinion(query: Query, best: Solution, options: DecideOptions) -> lis
         return []
     other = solve(query, rest, options.solver)
     return [] if other is None else [other]
-
-

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from geonav.geometry.camera import Camera
 from geonav.geometry.pose import camera_center, pose_from_center
 from geonav.pose.absolute import FirstPose, absolute_pose, generalized_relative_pose
-from geonav.pose.adjustment import Adjusted, QueryView, adjust
+from geonav.pose.adjustment import Adjusted, adjust
 from geonav.pose.epipolar import epipolar_sigmas
+from geonav.pose.residuals import QueryView
 from geonav.pose.tracks import Ints, Tracks, View, build_tracks
 from geonav.pose.triangulation import triangulate
 from geonav.pose.uncertainty import PoseCovariance, pose_covariance
@@ -155,9 +156,7 @@ def _first_pose(
             return first, "absolute"
     if query.focal_unknown:  # a guessed focal length makes a relative pose meaningless
         return None
-    first = generalized_relative_pose(
-        query.camera, query.pixels, views, max_error_px=limit_px, seed=options.seed
-    )
+    first = generalized_relative_pose(query.camera, query.pixels, views, max_error_px=limit_px, seed=options.seed)
     return None if first is None else (first, "generalized_relative")
 
 

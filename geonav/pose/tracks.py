@@ -82,8 +82,15 @@ class Tracks:
     def select(self, keep: NDArray[np.bool_]) -> Tracks:
         """Only the observations (O,) that are kept; tracks without any are dropped."""
         used, track = np.unique(self.track[keep], return_inverse=True)
-        fields = (self.view, self.centers, self.rays, self.bases, self.noise_rad)
-        return Tracks(self.keypoint[used], track, *(field[keep] for field in fields))
+        return Tracks(
+            keypoint=self.keypoint[used],
+            track=track,
+            view=self.view[keep],
+            centers=self.centers[keep],
+            rays=self.rays[keep],
+            bases=self.bases[keep],
+            noise_rad=self.noise_rad[keep],
+        )
 
 
 def build_tracks(views: Sequence[View]) -> Tracks:

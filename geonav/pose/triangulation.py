@@ -89,9 +89,7 @@ def triangulate(tracks: Tracks, max_error_sigma: float, min_parallax_rad: float)
         return empty
     proposal = np.arange(len(left))
     both = np.concatenate([left, right])
-    xyz = intersect_rays(
-        tracks.centers[both], tracks.rays[both], np.ones(len(both)), np.tile(proposal, 2), len(left)
-    )
+    xyz = intersect_rays(tracks.centers[both], tracks.rays[both], np.ones(len(both)), np.tile(proposal, 2), len(left))
     votes = _votes(tracks, tracks.track[left], xyz, max_error_sigma)
     own = _agree(tracks, left, xyz, max_error_sigma) & _agree(tracks, right, xyz, max_error_sigma)
     quality = np.where(own, votes + np.minimum(parallax, 1.0) / 10, -1.0)
@@ -127,9 +125,7 @@ def _votes(tracks: Tracks, proposal_track: Ints, xyz: Array, max_error_sigma: fl
     return votes
 
 
-def _solve_again(
-    tracks: Tracks, track: Ints, xyz: Array, max_error_sigma: float, min_parallax_rad: float
-) -> Points:
+def _solve_again(tracks: Tracks, track: Ints, xyz: Array, max_error_sigma: float, min_parallax_rad: float) -> Points:
     """Points from all rays that agree with the winning proposals."""
     point_of_track = np.full(tracks.num_tracks, -1)
     point_of_track[track] = np.arange(len(track))

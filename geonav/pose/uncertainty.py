@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from geonav.geometry.orientation import angles_from_rotation
 from geonav.geometry.pose import rotation_from_vector
-from geonav.pose.adjustment import Adjusted, gram, per_track, query_terms, reference_terms, robust_weights
+from geonav.pose.adjustment import Adjusted, gram, per_track
+from geonav.pose.residuals import query_terms, reference_terms, robust_weights
 from geonav.pose.tracks import Tracks, View
 
 Array = NDArray[np.float64]
@@ -38,22 +39,20 @@ class PoseCovariance:
             turned = rotation_from_vector(step * np.eye(3)[axis]) @ self.rotation
             change = (angles_from_rotation(turned)[0] - nominal + 180.0) % 360.0 - 180.0
             slope[axis] = change / step
-        return float(np.sqrt(max(slope @ self.matrix[:3, :3] @ slope, 0.0)))
+        return float(np.sqrt(max(float(slope @ self.matrix[:3, :3] @ slope), 0.0)))
 
 
 def ellipse_95(horizontal: Array) -> tuple[float, float, float]:
     """Semi-axes in metres, and azimuth in [0, 180) of the major one, of a covariance (2, 2) east, north."""
     values, vectors = np.linalg.eigh(horizontal)
-    minor, major = np.sqrt(np.maximum(values, 0.0) * CHI2_95_2D)
+    minor, major = (float(np.sqrt(max(float(value), 0.0) * CHI2_95_2D)) for value in values)
     east, north = vectors[:, 1]
     return float(major), float(minor), float(np.degrees(np.arctan2(east, north)) % 180.0)
 
 
 def reduced_chi2(tracks: Tracks, adjusted: Adjusted) -> float:
     """Robust variance factor: squared residuals over what the noise promises."""
-    square = np.concatenate(
-        [(adjusted.reference_residuals**2).sum(1), (adjusted.query_residuals**2).sum(1)]
-    )
+    square = np.concatenate([(adjusted.reference_residuals**2).sum(1), (adjusted.query_residuals**2).sum(1)])
     count = 2 * len(square)
     freedom = max(count - 3 * tracks.num_tracks - adjusted.query.num_parameters, 1)
     # The median of chi-square with two degrees of freedom is 1.386: gross residuals do not move it.
@@ -79,7 +78,10 @@ def pose_covariance(
     """
     system = _Sensitivity(tracks, adjusted)
     factor = max(reduced_chi2(tracks, adjusted), 0.25)
-    total = factor * system.inverse
+    prior = adjusted.query.prior_information()
+    # The residuals tell how noisy the keypoints are, and nothing of how good the priors are.
+    data = (adjusted.information - prior) / factor
+    total = np.asarray(np.linalg.pinv(data + prior, hermitian=True), np.float64)
     for index, view in enumerate(views):
         heading, tilt = np.radians(view.rotation_std_deg)
         variance = np.array([tilt, tilt, heading, *view.position_std_m]) ** 2
@@ -88,7 +90,7 @@ def pose_covariance(
     if intrinsics_std is not None and adjusted.query.intrinsics_std is None:
         slope = system.by_intrinsics()
         total = total + slope * intrinsics_std**2 @ slope.T
-    return PoseCovariance(total[:6, :6], adjusted.query.rotation)
+    return PoseCovariance(np.asarray(total[:6, :6], np.float64), adjusted.query.rotation)
 
 
 class _Sensitivity:
@@ -112,7 +114,8 @@ class _Sensitivity:
         if dr is not None:
             by_point += per_track(self.tracks, gram(self.r_point * self.r_weight, dr))
         by_query = gram(self.q_pose * self.q_weight, dq) - self.carried @ by_point
-        return -self.inverse @ by_query.sum(axis=0)
+        derivative: Array = -self.inverse @ by_query.sum(axis=0)
+        return derivative
 
     def by_reference(self, index: int) -> Array:
         """(P, 6): by a turn of one reference about east, north, up (radians) and a shift (metres)."""

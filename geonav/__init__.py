@@ -5,8 +5,8 @@ Start here:
 * :func:`import_colmap`, :func:`import_folder`, :func:`import_database` make a :class:`Database` of posed photos.
 * :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
-  :class:`LocalizationResult`. :func:`localize` does the same for a list of photos in one call.
-* :func:`evaluate` compares the poses found for a query set with its true ones.
+  :class:`LocalizationResult`. :func:`localize` does the same for one photo in one call.
+* :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`.
 * :func:`load_config` reads ``geonav.toml``, the environment and overrides into one frozen :class:`GeonavConfig`.
 
 Names are imported when first used, so ``import geonav`` loads neither torch nor pycolmap.
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geonav.data.results import LocalizationResult
     from geonav.geometry.camera import Camera
     from geonav.geometry.geodesy import GeoPoint
+    from geonav.pipeline.evaluate import EvaluationReport, evaluate
     from geonav.pipeline.importing import (
         ColmapImport,
         DatabaseImport,
@@ -34,22 +35,27 @@ if TYPE_CHECKING:
         import_folder,
     )
     from geonav.pipeline.index import index_global, index_local
+    from geonav.pipeline.localize import Localizer, localize
 
 _MODULES = {
     "Camera": "geonav.geometry.camera",
     "ColmapImport": "geonav.pipeline.importing",
     "Database": "geonav.data.database",
     "DatabaseImport": "geonav.pipeline.importing",
+    "EvaluationReport": "geonav.pipeline.evaluate",
     "FolderImport": "geonav.pipeline.importing",
     "GeoPoint": "geonav.geometry.geodesy",
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
+    "Localizer": "geonav.pipeline.localize",
+    "evaluate": "geonav.pipeline.evaluate",
     "import_colmap": "geonav.pipeline.importing",
     "import_database": "geonav.pipeline.importing",
     "import_folder": "geonav.pipeline.importing",
     "index_global": "geonav.pipeline.index",
     "index_local": "geonav.pipeline.index",
     "load_config": "geonav.config",
+    "localize": "geonav.pipeline.localize",
 }
 
 __all__ = [
@@ -57,16 +63,20 @@ __all__ = [
     "ColmapImport",
     "Database",
     "DatabaseImport",
+    "EvaluationReport",
     "FolderImport",
     "GeoPoint",
     "GeonavConfig",
     "LocalizationResult",
+    "Localizer",
+    "evaluate",
     "import_colmap",
     "import_database",
     "import_folder",
     "index_global",
     "index_local",
     "load_config",
+    "localize",
 ]
 
 

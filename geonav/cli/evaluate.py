@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from geonav.cli import output
-from geonav.cli.options import DeviceOption, JsonOption, SeedOption, TopKOption
+from geonav.cli.options import DeviceOption, JsonOption, ModelOption, SeedOption, TopKOption
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
 
@@ -40,17 +40,24 @@ def evaluate(
     ],
     exp_name: ExpNameOption = None,
     conf: ConfOption = None,
+    model: ModelOption = None,
     top_k: TopKOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
     folder: OutputOption = None,
 ) -> None:
-    """Locate every photo of a query set and compare with its true pose."""
+    """Locate every photo of a query set and compare with its true pose; exit code 7 if none was located."""
     session = Session.of(context)
     if conf is not None:
         session = Session(conf, session.verbose, session.quiet)
-    overrides = {"database": reference_set, "seed": seed, "device": device, "localize": {"top_k": top_k}}
+    overrides = {
+        "database": reference_set,
+        "seed": seed,
+        "device": device,
+        "localize": {"top_k": top_k},
+        "local": {"model": model},
+    }
     config = session.config(overrides)
     references = open_database(config)
     from geonav.pipeline.evaluate import evaluate as run

@@ -69,6 +69,7 @@ def local(
 def global_(
     context: typer.Context,
     database: DatabaseOption = None,
+    model: ModelOption = None,
     descriptor: DescriptorOption = None,
     num_clusters: NumClustersOption = None,
     device: DeviceOption = None,
@@ -81,7 +82,8 @@ def global_(
 
     session = Session.of(context)
     section = {"descriptor": descriptor, "num_clusters": num_clusters}
-    config = session.config({"database": database, "device": device, "seed": seed, "global": section})
+    shared = {"database": database, "device": device, "seed": seed, "local": {"model": model}}
+    config = session.config({**shared, "global": section})
     with progress_bars(session) as on_progress:
         report = index_global(open_database(config), config, on_progress, retrain=retrain)
     output.write_index(report, as_json=as_json)

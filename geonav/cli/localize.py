@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geonav.cli import output
-from geonav.cli.options import DatabaseOption, DeviceOption, JsonOption, SeedOption, TopKOption, setting
+from geonav.cli.options import (
+    DatabaseOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    SeedOption,
+    TopKOption,
+    setting,
+)
 from geonav.cli.progress import progress_bars
+from geonav.cli.result_writer import ResultWriter
 from geonav.cli.session import Session, open_database
+from geonav.errors import InputError
 
 if TYPE_CHECKING:
     from geonav.data.progress import OnProgress
@@ -47,9 +56,10 @@ GeoJsonOption = Annotated[
 
 def localize(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="photos to locate", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)],
     database: DatabaseOption = None,
     camera: CameraOption = None,
+    model: ModelOption = None,
     top_k: TopKOption = None,
     exif_gps: Annotated[bool | None, setting("localize.exif_gps", "--exif-gps/--no-exif-gps")] = None,
     mask: MaskOption = None,
@@ -58,20 +68,27 @@ def localize(
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
 ) -> None:
-    """Locate photos: all located is exit code 0, some 6, none 7."""
+    """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
-    writer = output.ResultWriter(as_json=as_json, geojson=geojson)
+    writer = ResultWriter(as_json=as_json, geojson=geojson)
     section = {"top_k": top_k, "exif_gps": exif_gps}
-    config = session.config({"database": database, "seed": seed, "device": device, "localize": section})
+    overrides = {"database": database, "seed": seed, "device": device, "localize": section, "local": {"model": model}}
+    config = session.config(overrides)
     given = None if camera is None else _parsed(camera)
+    if mask is not None and not mask.is_file():
+        msg = f"there is no mask {mask}: name a picture of the photos' size, black where they must not be looked at"
+        raise InputError(msg)
     references = open_database(config)
     from geonav.pipeline.localize import Localizer
 
     localizer = Localizer(references, config)
-    with progress_bars(session) as on_progress:
-        for result in _located(localizer, photos, (given, mask), on_progress):
-            writer.add(result)
-    writer.finish()
+    try:
+        with progress_bars(session) as on_progress:
+            for result in _located(localizer, photos, (given, mask), on_progress):
+                writer.add(result)
+    finally:
+        writer.write()  # also what was found before an interruption
+    writer.check()
 
 
 def _parsed(camera: str) -> Camera:

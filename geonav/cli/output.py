@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,17 +14,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import BaseModel
 
-from geonav.errors import InputError, NotLocatedError, PartialError, UsageError
+from geonav.errors import InputError, NotLocatedError, PartialError
 
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
-    from geonav.data.results import LocalizationResult
     from geonav.pipeline.check import CheckReport
+    from geonav.pipeline.evaluate import EvaluationReport
     from geonav.pipeline.importing import ImportReport
     from geonav.pipeline.index import IndexReport
     from geonav.vision.weights import ModelInfo
 
 _WIDTH_OF_A_FILE = 160  # columns of a table where stdout is no terminal
+_NAMES_IN_A_LINE = 3
 
 
 def plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
@@ -46,98 +48,48 @@ def write_json(value: object) -> None:
     typer.echo(json.dumps(plain(value), separators=(",", ":")))
 
 
-def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A table; long cells are folded, never cut. Columns whose name starts with ``>`` are numbers."""
+def table_width() -> int:
+    """Columns that a table may have: the terminal's or $COLUMNS."""
+    from rich.console import Console
+
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal()
+    return Console().width if known else _WIDTH_OF_A_FILE
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table; long words are folded, never cut. Columns whose name starts with ``>`` are numbers, never folded."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
+        is_number = column.startswith(">")
         table.add_column(
-            column.removeprefix(">"), justify="right" if column.startswith(">") else "left", overflow="fold"
+            column.removeprefix(">"), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
         )
     for row in rows:
         table.add_row(*row)
-    console = Console(markup=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    console = Console(markup=False, highlight=False, width=table_width())
     with console.capture() as text:
         console.print(table)
-    typer.echo(text.get(), nl=False)
+    typer.echo("\n".join(line.rstrip() for line in text.get().rstrip("\n").split("\n")))
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """A cell of a table; empty where there is no number."""
     return "" if value is None else f"{value:.{digits}f}"
 
 
-class ResultWriter:
-    """Takes results one by one: JSON leaves at once, a table and GeoJSON when all are there."""
-
-    def __init__(self, *, as_json: bool, geojson: str | None) -> None:
-        """Choose what to write.
-
-        Raises:
-            UsageError: two things would go to stdout.
-        """
-        if as_json and geojson == "-":
-            msg = "--json and --geojson - would both write to stdout: give --geojson a file"
-            raise UsageError(msg)
-        self._as_json = as_json
-        self._geojson = geojson
-        self._results: list[LocalizationResult] = []
-
-    def add(self, result: LocalizationResult) -> None:
-        """Take the next result."""
-        self._results.append(result)
-        if self._as_json:
-            write_json(result)
-            sys.stdout.flush()
-
-    def finish(self) -> None:
-        """Write what waits for the last result.
-
-        Raises:
-            PartialError: some photos were not located.
-            NotLocatedError: none was.
-        """
-        if self._geojson is not None:
-            self._write_geojson(self._geojson)
-        if not self._as_json and self._geojson != "-":
-            write_results(self._results)
-        located = sum(result.status == "located" for result in self._results)
-        if located < len(self._results):
-            kind = PartialError if located else NotLocatedError
-            msg = f"{located} of {len(self._results)} photos located; 'reason' says why not the others"
-            raise kind(msg)
-
-    def _write_geojson(self, target: str) -> None:
-        from geonav.data.files import atomic_write_bytes
-        from geonav.data.geojson import feature_collection
-
-        text = json.dumps(feature_collection(self._results), separators=(",", ":")) + "\n"
-        if target == "-":
-            typer.echo(text, nl=False)
-        else:
-            atomic_write_bytes(Path(target), text.encode())
-
-
-def write_results(results: Sequence[LocalizationResult]) -> None:
-    """The table of ``geonav localize``."""
-    columns = ["photo", "status", ">lat", ">lng", ">alt m", ">azimuth", ">±m 95%", ">±deg", ">inliers", "reason"]
-    rows = [
-        (
-            result.query,
-            result.status,
-            _number(result.lat, 7),
-            _number(result.lng, 7),
-            _number(result.alt, 2),
-            _number(result.azimuth, 2),
-            _number(result.ellipse_95.semi_major_m if result.ellipse_95 else None, 3),
-            _number(result.azimuth_std_deg, 3),
-            str(result.num_inliers),
-            "; ".join(filter(None, [result.reason, *result.notes])),
-        )
-        for result in results
-    ]
-    write_table(columns, rows)
+def write_remarks(remarks: Iterable[tuple[str, str]], kind: str = "") -> None:
+    """One line a remark, the photos it holds for before it."""
+    photos: dict[str, list[str]] = {}
+    for name, text in remarks:
+        photos.setdefault(text, []).append(name)
+    for text, names in photos.items():
+        more = len(names) - _NAMES_IN_A_LINE
+        shown = ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMES_IN_A_LINE])} and {more} more"
+        typer.echo(f"{kind}{shown}: {text}")
 
 
 def write_import(report: ImportReport, path: Path, *, as_json: bool) -> None:
@@ -184,22 +136,38 @@ def _raise_for(failed: Sequence[tuple[str, str]], *, done: int, task: str) -> No
         raise PartialError(msg) if done else InputError(msg)
 
 
-def write_evaluation(report: Any, *, as_json: bool) -> None:  # noqa: ANN401 - the report of pipeline/evaluate.py
-    """The errors of every photo, then what they come to."""
+def write_evaluation(report: EvaluationReport, *, as_json: bool) -> None:
+    """The errors of every photo, then what they come to.
+
+    Raises:
+        NotLocatedError: no photo was located, so that there are no errors to speak of.
+    """
     if as_json:
         write_json(report)
-        return
+    else:
+        _write_errors(report)
+    if not report.summary["num_located"]:
+        msg = f"none of the {len(report.photos)} photos was located; each says why"
+        raise NotLocatedError(msg)
+
+
+def _write_errors(report: EvaluationReport) -> None:
+    inside = {True: "yes", False: "no", None: ""}
     rows = [
         (
             photo.query,
             photo.status,
-            _number(photo.position_error_m, 4),
-            _number(photo.rotation_error_deg, 4),
-            photo.reason or "",
+            number(photo.position_error_m, 4),
+            number(photo.rotation_error_deg, 4),
+            number(photo.semi_major_m, 4),
+            inside[photo.in_ellipse],
+            number(photo.seconds, 2),
         )
         for photo in report.photos
     ]
-    write_table(["photo", "status", ">error m", ">error deg", "reason"], rows)
+    write_table(["photo", "status", ">error m", ">error deg", ">±m 95%", "inside", ">seconds"], rows)
+    typer.echo()
+    write_remarks([(photo.query, photo.reason) for photo in report.photos if photo.reason])
     write_info(report.summary, as_json=False)
 
 

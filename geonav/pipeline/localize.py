@@ -172,8 +172,9 @@ class Localizer:
 
     def _located_notes(self, photo: QueryPhoto, decision: Decision) -> list[str]:
         notes = []
-        if photo.source in {"exif_35mm", "exif_sensor_db"}:
-            notes.append("the focal length from EXIF was refined together with the pose")
+        if not photo.is_calibrated and decision.solution is not None:
+            k1 = decision.solution.adjusted.query.intrinsics[4]
+            notes.append(f"focal length, principal point and distortion (k1 = {k1:+.4f}) were solved with the pose")
         if self._gps_prior(photo) is not None:
             notes.append("the position in the photo's EXIF was used as a prior")
         if decision.solution is not None and decision.solution.method == "generalized_relative":

@@ -18,6 +18,9 @@ _KNOWN_FOCAL_STD_REL = 3e-4
 _KNOWN_CENTER_STD_REL = 2e-4
 # Principal points of consumer cameras lie within about one percent of the longer side of the middle.
 _FREE_CENTER_STD_REL = 1e-2
+# Pixels are square to a few parts in a thousand; a lens without calibration bends by a few percent.
+_ASPECT_STD = 2e-3
+_RADIAL_STD = 3e-2
 # A photo that says nothing was most likely taken with a lens between 20 and 70 mm (35 mm equivalent).
 _GUESSED_FOCAL_REL = 1.1
 _GUESSED_FOCAL_STD_REL = 1.0
@@ -31,7 +34,8 @@ class QueryPhoto:
         photo: pixels and EXIF.
         camera: intrinsics of the upright picture.
         source: where they came from; "estimated" where the focal length is only a guess so far.
-        intrinsics_std: standard deviations (3,) in pixels of focal length and principal point.
+        intrinsics_std: standard deviations (5,) of focal length and principal point in pixels, of the
+            aspect fy / fx - 1 and of the radial distortion k1.
         notes: what a careful reader should know.
     """
 
@@ -71,13 +75,13 @@ def read_query(path: Path | str, camera: Camera | None = None, source: KSource =
         return QueryPhoto(photo, found.camera, found.source, std, notes)
     guess = Camera.from_focal(width, height, _GUESSED_FOCAL_REL * max(width, height))
     std = _stds(guess, _GUESSED_FOCAL_STD_REL, _FREE_CENTER_STD_REL)
-    notes += ("the photo does not say its focal length: it was estimated from the references",)
+    notes += ("the photo does not say its focal length: it is estimated from the references",)
     return QueryPhoto(photo, guess, "estimated", std, notes)
 
 
 def _stds(camera: Camera, focal_rel: float, center_rel: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     center = center_rel * max(camera.width, camera.height)
-    return np.array([focal_rel * camera.focal_px, center, center])
+    return np.array([focal_rel * camera.focal_px, center, center, _ASPECT_STD, _RADIAL_STD])
 
 
 def _fitting(camera: Camera, photo: Photo) -> Camera:

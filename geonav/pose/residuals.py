@@ -24,9 +24,10 @@ class QueryView:
         pixels: keypoints (N, 2) of the upright photo.
         rays: unit rays (N, 3) of the keypoints in the camera frame, used while the intrinsics are fixed.
         noise_px: standard deviation of the keypoints in its pixels.
-        intrinsics: focal length and principal point (3,) in pixels; used while they are free.
-        intrinsics_std: standard deviations (3,) of what is known of them; None holds them fixed.
-        intrinsics_prior: the values (3,) that those standard deviations are about.
+        intrinsics: focal length and principal point in pixels, aspect (fy / fx - 1) and radial distortion
+            k1 (5,); all but the first are used while they are free.
+        intrinsics_std: standard deviations (5,) of what is known of them; None holds them fixed.
+        intrinsics_prior: the values (5,) that those standard deviations are about.
         position_prior: where the centre is expected (3,), and its standard deviations (3,), metres.
     """
 
@@ -42,8 +43,8 @@ class QueryView:
 
     @property
     def num_parameters(self) -> int:
-        """Six for the pose, three more while the intrinsics are free."""
-        return 6 if self.intrinsics_std is None else 9
+        """Six for the pose, five more while the intrinsics are free."""
+        return 6 if self.intrinsics_std is None else 11
 
     def prior_information(self) -> Array:
         """What is known of the parameters (P, P) before any match is looked at."""
@@ -70,7 +71,7 @@ class QueryView:
             rotation=rotation_from_vector(step[:3]) @ self.rotation,
             center=self.center + step[3:6],
         )
-        return view if self.intrinsics_std is None else replace(view, intrinsics=self.intrinsics + step[6:9])
+        return view if self.intrinsics_std is None else replace(view, intrinsics=self.intrinsics + step[6:])
 
 
 @dataclass(frozen=True)
@@ -148,19 +149,17 @@ def query_terms(tracks: Tracks, structure: Structure, query: QueryView) -> tuple
     """Residuals (T, 2) of the query and Jacobians by its parameters (T, 2, P) and points (T, 2, 3)."""
     world = structure.seen_from(tracks, query.center)
     v = world @ query.rotation.T
+    by_intrinsics = None
     if query.intrinsics_std is None:
         residual, by_v = _ray_residual(v, query.rays[tracks.keypoint], query.noise_px / query.intrinsics[0])
     else:
-        residual, by_v = _pixel_residual(v, query.pixels[tracks.keypoint], query)
+        residual, by_v, by_intrinsics = _pixel_residual(v, query.pixels[tracks.keypoint], query)
     by_world = by_v @ query.rotation
     by_pose = np.empty((len(v), 2, query.num_parameters))
     by_pose[:, :, :3] = np.cross(v[:, None, :], by_v)  # d(exp(w) v) = w x v
     by_pose[:, :, 3:6] = -structure.values[:, 2, None, None] * by_world
-    if query.intrinsics_std is not None:
-        by_pose[:, 0, 6:], by_pose[:, 1, 6:] = 0.0, 0.0
-        depth = np.where(np.abs(v[:, 2]) < 1e-9, 1e-9, v[:, 2])
-        by_pose[:, :, 6] = v[:, :2] / depth[:, None] / query.noise_px
-        by_pose[:, 0, 7] = by_pose[:, 1, 8] = 1.0 / query.noise_px
+    if by_intrinsics is not None:
+        by_pose[:, :, 6:] = by_intrinsics
     shift = tracks.centers[structure.anchor] - query.center
     by_point = np.concatenate([tracks.bases[structure.anchor], shift[:, :, None]], axis=2)
     return residual, by_pose, by_world @ by_point
@@ -181,17 +180,28 @@ def _ray_residual(v: Array, rays: Array, noise_rad: float) -> tuple[Array, Array
     return residual, by_v
 
 
-def _pixel_residual(v: Array, pixels: Array, query: QueryView) -> tuple[Array, Array]:
-    """Pinhole residual (N, 2) with the current focal length and principal point."""
+def _pixel_residual(v: Array, pixels: Array, query: QueryView) -> tuple[Array, Array, Array]:
+    """Residual (N, 2) with the current intrinsics, by ``v`` (N, 2, 3) and by the intrinsics (N, 2, 5).
+
+    The camera is a pinhole with nearly square pixels and one radial term: what an uncalibrated lens needs.
+    """
+    focal, cx, cy, aspect, k1 = query.intrinsics
     depth = np.where(np.abs(v[:, 2]) < 1e-9, 1e-9, v[:, 2])
     xy = v[:, :2] / depth[:, None]
-    focal = query.intrinsics[0]
-    residual = (focal * xy + query.intrinsics[1:] - pixels) / query.noise_px
-    by_v = np.zeros((len(v), 2, 3))
-    by_v[:, 0, 0] = by_v[:, 1, 1] = focal / depth / query.noise_px
-    by_v[:, :, 2] = -focal * xy / depth[:, None] / query.noise_px
+    square = (xy**2).sum(1)
+    bent = xy * (1.0 + k1 * square)[:, None]
+    scale = focal * np.array([1.0, 1.0 + aspect])
+    residual = (bent * scale + [cx, cy] - pixels) / query.noise_px
+    by_xy = (1.0 + k1 * square)[:, None, None] * np.eye(2) + 2 * k1 * xy[:, :, None] * xy[:, None, :]
+    by_xy *= scale[:, None] / query.noise_px
+    by_v = np.concatenate([by_xy, -by_xy @ xy[:, :, None]], axis=2) / depth[:, None, None]
+    by_intrinsics = np.zeros((len(v), 2, 5))
+    by_intrinsics[:, :, 0] = bent * [1.0, 1.0 + aspect]
+    by_intrinsics[:, 0, 1] = by_intrinsics[:, 1, 2] = 1.0
+    by_intrinsics[:, 1, 3] = focal * bent[:, 1]
+    by_intrinsics[:, :, 4] = scale * xy * square[:, None]
     residual[v[:, 2] <= 0] = 1e3
-    return residual, by_v
+    return residual, by_v, by_intrinsics / query.noise_px
 
 
 def robust_weights(residuals: Array) -> Array:

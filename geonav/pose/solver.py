@@ -30,7 +30,7 @@ class Query:
         camera: its intrinsics, or the best guess of them.
         pixels: keypoints (N, 2).
         noise_px: their standard deviation.
-        intrinsics_std: of focal length and principal point (3,), in pixels.
+        intrinsics_std: of focal length and principal point in pixels, aspect and radial distortion (5,).
         intrinsics_free: solve for the intrinsics, with those standard deviations as prior.
         focal_unknown: the focal length is a guess only; a first value is estimated.
         position_prior: world metres (3,), with its standard deviations (3,).
@@ -126,12 +126,12 @@ def refine(
         kept = _without_outliers(kept, adjusted, options.gate_sigma * widening)
         if kept.num_tracks < MIN_TRACKS:
             return None
-        view = _with_current_rays(adjusted.query)
+        view = _with_current_rays(query, adjusted.query)
     adjusted = adjust(kept, view)
     if not np.isfinite(adjusted.query.center).all():
         return None
     pose = pose_from_center(adjusted.query.rotation, adjusted.query.center)
-    fixed = None if query.intrinsics_free else query.intrinsics_std
+    fixed = None if query.intrinsics_free else query.intrinsics_std[:3]
     covariance = pose_covariance(kept, views, adjusted, fixed)
     camera = _camera_of(first.camera, adjusted.query)
     return Solution(pose, camera, covariance, kept, tuple(views), method, adjusted)
@@ -162,8 +162,8 @@ def _first_pose(
 
 def _query_view(query: Query, first: FirstPose) -> QueryView:
     camera = first.camera
-    values = np.array([camera.focal_px, *camera.principal_point_px])
-    prior = np.array([query.camera.focal_px, *query.camera.principal_point_px])
+    values = np.array([camera.focal_px, *camera.principal_point_px, 0.0, 0.0])
+    prior = np.array([query.camera.focal_px, *query.camera.principal_point_px, 0.0, 0.0])
     return QueryView(
         rotation=first.pose[:3, :3],
         center=camera_center(first.pose),
@@ -177,20 +177,19 @@ def _query_view(query: Query, first: FirstPose) -> QueryView:
     )
 
 
-def _with_current_rays(view: QueryView) -> QueryView:
+def _with_current_rays(query: Query, view: QueryView) -> QueryView:
     """The view with its rays recomputed from the intrinsics, where those are free."""
     if view.intrinsics_std is None:
         return view
-    xy = (view.pixels - view.intrinsics[1:]) / view.intrinsics[0]
-    rays = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
-    return replace(view, rays=rays / np.linalg.norm(rays, axis=1, keepdims=True))
+    return replace(view, rays=_camera_of(query.camera, view).rays_from_pixels(view.pixels))
 
 
 def _camera_of(start: Camera, view: QueryView) -> Camera:
     if view.intrinsics_std is None:
         return start
-    focal, cx, cy = (float(value) for value in view.intrinsics)
-    return Camera("PINHOLE", start.width, start.height, (focal, focal, cx, cy))
+    focal, cx, cy, aspect, k1 = (float(value) for value in view.intrinsics)
+    params = (focal, focal * (1.0 + aspect), cx, cy, k1, 0.0, 0.0, 0.0)
+    return Camera("OPENCV", start.width, start.height, params)
 
 
 def _agreeing(tracks: Tracks, view: QueryView, gate_sigma: float) -> Tracks:

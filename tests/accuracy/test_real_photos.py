@@ -1,0 +1,77 @@
+"""Real photos through the command line, as a user runs it: the two rows that fit into the fast tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geonav.data.results import LocalizationResult
+from geonav.geometry.geodesy import LocalFrame
+from tests.accuracy.shared_photos import CASTLE, HERZ_JESU, Scene, needs_photos, score
+
+pytestmark = needs_photos
+
+
+def geonav(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command and keep what it prints."""
+    command = [sys.executable, "-m", "geonav", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Even photos of both scenes, imported and indexed by the README's commands."""
+    folder = tmp_path_factory.mktemp("scenes")
+    paths = {}
+    for name in (CASTLE, HERZ_JESU):
+        scene = Scene(name)
+        paths[name] = folder / name
+        origin = (str(scene.origin.lat_deg), str(scene.origin.lng_deg), str(scene.origin.alt_m))
+        model, images = scene.root / "colmap", scene.root / "images"
+        done = geonav(
+            "import", "colmap", model, "--images", images, "--origin", *origin, "--database", paths[name],
+            "--include", "*[02468].jpg",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        done = geonav("index", "global", "--database", paths[name])
+        assert done.returncode == 0, done.stderr
+    return paths
+
+
+def located(database: Path, scene: Scene, *options: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and one object a photo for the odd photos of a scene."""
+    photos = [scene.root / image["image"] for image in scene.rest(2)]
+    done = geonav("localize", *photos, "--database", database, "--json", *options)
+    assert "Traceback" not in done.stderr
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_castle_with_a_known_camera(databases: dict[str, Path]) -> None:
+    scene = Scene(CASTLE)
+    calibration = scene.images[0]["K"]
+    camera = f"PINHOLE,1536,1024,{calibration[0][0]},{calibration[1][1]},{calibration[0][2]},{calibration[1][2]}"
+    code, objects = located(databases[CASTLE], scene, "--camera", camera)
+    assert code == 0
+    assert [item["status"] for item in objects] == ["located"] * 15
+    results = [LocalizationResult.model_validate(item) for item in objects]
+    frame = LocalFrame(scene.origin)
+    outcome = score(results, scene.rest(2), frame, frame)
+    assert np.median(outcome.errors_m) <= 0.026
+    assert np.median(outcome.errors_deg) <= 0.055
+    assert outcome.errors_m.max() <= 0.06
+    assert outcome.in_ellipse.mean() >= 0.85
+
+
+@pytest.mark.parametrize(("queries", "references"), [(CASTLE, HERZ_JESU), (HERZ_JESU, CASTLE)])
+def test_photos_of_another_place_are_not_located(databases: dict[str, Path], queries: str, references: str) -> None:
+    scene = Scene(queries)
+    code, objects = located(databases[references], scene)
+    assert code == 7
+    assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2))
+    assert all(item["reason"] and item["E"] is None and item["lat"] is None for item in objects)

@@ -111,8 +111,10 @@ class _RememberingMatcher:
         return MEMORY.recall(key, lambda: self._matcher.match(a, size_a, b, size_b))
 
 
-def indexed(path: Path, references: Sequence[tuple[Scene, int]]) -> Database:
-    """A database of every n-th photo of some scenes, indexed with the default settings."""
+@cache
+def indexed(folder: Path, references: tuple[tuple[Scene, int], ...]) -> Database:
+    """A database of every n-th photo of some scenes, indexed with the default settings; made once."""
+    path = folder / "-".join(f"{scene.name}-{step}" for scene, step in references)
     for scene, step in references:
         import_references(path, scene, step)
     database = Database.open(path)
@@ -169,8 +171,12 @@ class Outcome:
         return Outcome([*self.results, *other.results], *both)
 
 
-def score(results: Sequence[LocalizationResult], queries: Sequence[dict[str, Any]], truth_frame: LocalFrame,
-          database_frame: LocalFrame) -> Outcome:
+def score(
+    results: Sequence[LocalizationResult],
+    queries: Sequence[dict[str, Any]],
+    truth_frame: LocalFrame,
+    database_frame: LocalFrame,
+) -> Outcome:
     """Compare results with the truth."""
     rows = []
     truth_from_database = truth_frame.rigid_from(database_frame)

@@ -160,7 +160,7 @@ def test_exif_gps_is_a_prior_only_when_asked_for(
     database: Database, street_photos: StreetPhotos, tmp_path: Path
 ) -> None:
     path, camera, truth = next(_cases(street_photos))
-    lat, lng, _ = database.frame.geo_from_enu(camera_center(truth) + [3.0, 0.0, 0.0])
+    lat, lng, _ = database.frame.geo_from_enu(camera_center(truth) + np.array([3.0, 0.0, 0.0]))
     tagged = tmp_path / "tagged.jpg"
     exif = Image.Exif()
     exif[0x8825] = {1: "N" if lat >= 0 else "S", 2: _dms(float(lat)), 3: "E" if lng >= 0 else "W", 4: _dms(float(lng))}
@@ -195,9 +195,7 @@ def test_an_unknown_device_is_named(database: Database) -> None:
         Localizer(database, GeonavConfig(device="cuda:9"))
 
 
-def test_evaluate_compares_across_origins(
-    database: Database, street_photos: StreetPhotos, tmp_path: Path
-) -> None:
+def test_evaluate_compares_across_origins(database: Database, street_photos: StreetPhotos, tmp_path: Path) -> None:
     """The query set has an origin of its own, 700 m away: its truth is taken into the references' frame."""
     from geonav.geometry.geodesy import GeoPoint, LocalFrame
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -118,9 +117,6 @@ def _row(name: str, result: LocalizationResult, *, wide: bool) -> list[str]:
 
 
 def _short_names(names: Sequence[str]) -> list[str]:
-    """The names without the folder that all of them share."""
-    try:
-        folder = os.path.commonpath([os.path.dirname(name) for name in names])  # noqa: PTH120 - names, not paths
-    except ValueError:  # absolute and relative names together
-        return list(names)
-    return [name.removeprefix(folder).lstrip(os.sep) if folder else name for name in names]
+    """File names where they tell the photos apart, the names as given otherwise."""
+    short = [Path(name).name or name for name in names]
+    return short if len(set(short)) == len(set(names)) else list(names)

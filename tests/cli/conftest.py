@@ -31,7 +31,7 @@ Run = Callable[..., Ended]
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
-        if name.startswith("GEONAV_"):
+        if name.startswith("GEONAV_") or name == "COLUMNS":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger("geonav")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -31,6 +33,8 @@ class ScriptedLocalizer:
         if "broken" in path.name:
             msg = f"{path} is not an image: give a JPEG, PNG or HEIC file"
             raise ImageError(msg)
+        if "interrupt" in path.name:
+            raise KeyboardInterrupt
         if "database" in path.name:
             msg = "castle is not indexed: run 'geonav index global --database castle'"
             raise DatabaseError(msg)
@@ -53,6 +57,7 @@ class ScriptedLocalizer:
             azimuth_std_deg=0.02,
             ellipse_95=Ellipse(semi_major_m=0.031, semi_minor_m=0.02, azimuth_deg=45),
             num_inliers=321,
+            notes=["a note"],
         )
 
 
@@ -69,9 +74,9 @@ def _scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ("photos", "code", "error"),
     [
         (["a.jpg", "b.jpg"], 0, ""),
-        (["a.jpg", "nowhere.jpg", "broken.jpg"], 6, "error: 1 of 3 photos located; 'reason' says why not the others\n"),
-        (["nowhere.jpg"], 7, "error: 0 of 1 photos located; 'reason' says why not the others\n"),
-        (["broken.jpg"], 7, "error: 0 of 1 photos located; 'reason' says why not the others\n"),
+        (["a.jpg", "nowhere.jpg", "broken.jpg"], 6, "error: 1 of 3 photos located; each of the others says why\n"),
+        (["nowhere.jpg"], 7, "error: 0 of 1 photos located; each of the others says why\n"),
+        (["broken.jpg"], 7, "error: 0 of 1 photos located; each of the others says why\n"),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"], ["--geojson", "-"]], ids=str)
@@ -100,6 +105,48 @@ def test_the_table_holds_what_a_person_wants(run: Run) -> None:
         assert text in out
 
 
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_fits_a_terminal(columns: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = run("localize", "some/where/DSC00012.jpg", "nowhere.jpg").out
+    table, remarks = out.split("\n\n")
+    head, _rule, located, not_located = table.splitlines()
+    assert max(map(len, table.splitlines())) <= columns
+    assert located.split()[:4] == ["DSC00012.jpg", "located", "48.5000000", "-8.2500000"]
+    assert not_located.split()[:2] == ["nowhere.jpg", "not_located"]
+    assert ("inliers" in head) == (columns == 120)
+    assert remarks.splitlines() == [
+        "nowhere.jpg: too few matches",
+        "note, DSC00012.jpg: a note",
+    ]
+
+
+def test_what_holds_for_many_photos_is_said_once(run: Run) -> None:
+    out = run("localize", *(f"{number}.jpg" for number in range(5))).out
+    assert "\nnote, 0.jpg, 1.jpg, 2.jpg and 2 more: a note\n" in out
+
+
+def test_photos_of_one_name_keep_their_folders(run: Run) -> None:
+    out = run("localize", "left/a.jpg", "right/a.jpg").out
+    assert "left/a.jpg" in out
+    assert "right/a.jpg" in out
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--geojson", "-"]], ids=str)
+def test_an_interruption_leaves_what_was_found(form: list[str], run: Run) -> None:
+    ended = run("localize", "a.jpg", "interrupt.jpg", "b.jpg", *form)
+    assert (ended.code, ended.err) == (130, "interrupted: run the same command again to go on\n")
+    assert "a.jpg" in ended.out
+    assert "b.jpg" not in ended.out
+
+
+def test_the_scripted_localizer_is_called_as_the_real_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "geonav.pipeline.localize")
+    real = importlib.import_module("geonav.pipeline.localize").Localizer
+    inspect.signature(real).bind(None, None)
+    inspect.signature(real.locate).bind(None, Path("a.jpg"), camera=None, mask=None)
+
+
 def test_a_long_reason_is_folded_not_cut(run: Run) -> None:
     name = f"broken-{'x' * 150}.jpg"
     out = run("localize", name).out
@@ -123,15 +170,17 @@ def test_geojson_on_stdout_stands_alone(run: Run) -> None:
 
 
 def test_options_reach_the_localizer(run: Run) -> None:
+    Path("m.png").touch()
     code = run(
         "localize", "a.jpg", "--camera", "PINHOLE,1000,800,900,900,500,400", "--top_k", "3", "--exif-gps",
-        "--mask", "m.png", "--seed", "5", "--device", "cpu",
+        "--mask", "m.png", "--model", "xfeat", "--seed", "5", "--device", "cpu",
     ).code  # fmt: skip
     call = ScriptedLocalizer.calls[0]
     assert code == 0
     assert call["camera"] == Camera("PINHOLE", 1000, 800, (900.0, 900.0, 500.0, 400.0))
     assert call["mask"] == Path("m.png")
     config = call["config"]
+    assert config.local.model == "xfeat"  # type: ignore[attr-defined]
     assert (config.localize.top_k, config.localize.exif_gps, config.seed, config.device) == (3, True, 5, "cpu")  # type: ignore[attr-defined]
 
 
@@ -153,6 +202,8 @@ def test_without_options_the_file_decides(run: Run) -> None:
             2,
             "error: options: localize.top_k = 0: Input should be greater than or equal to 1",
         ),
+        (["a.jpg", "--mask", "absent.png"], 3, "error: there is no mask absent.png"),
+        (["a.jpg", "--geojson", "absent/a.json"], 3, "error: there is no folder absent for --geojson absent/a.json"),
         (["a.jpg", "--database", "absent"], 3, "error: there is no database at absent"),
         (["database.jpg"], 3, "error: castle is not indexed: run 'geonav index global"),
     ],

@@ -20,6 +20,11 @@ from geonav.vision.base import Matcher
 
 # A reference with this many matches is one that a pose can stand on.
 STRONG_MATCHES = 80
+# A first look at the best keypoints of both pictures costs a tenth of matching all; a pair with fewer than this
+# many matches in it is weak, and only the first few weak ones are worth the full price.
+_LOOK_KEYPOINTS = 512
+_WEAK_LOOK_MATCHES = 50
+_MAX_WEAK = 3
 _MIN_BASELINE_M = 0.05
 # Without a word from the source: what street-level providers are good for.
 _DEFAULT_POSITION_STD_M = 2.0
@@ -40,6 +45,7 @@ class MatchedReferences:
         excluded: references left out because they are the photo itself.
         unposed: references without pose or camera, which cannot help.
         broken: uid and reason of references that could not be read.
+        num_weak: references that were matched although the first look found little.
     """
 
     views: list[View] = field(default_factory=list)
@@ -47,6 +53,7 @@ class MatchedReferences:
     excluded: list[str] = field(default_factory=list)
     unposed: list[str] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
+    num_weak: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,10 @@ class ReferenceMatcher:
             matched.unposed.append(uid)
             return
         reference = self.features.read(uid)
+        if self._is_weak(query, size, reference, (metadata.w, metadata.h)):
+            matched.num_weak += 1
+            if matched.num_weak > _MAX_WEAK:
+                return
         pairs = self.matcher.match(query, size, reference, (metadata.w, metadata.h)).pairs
         if _is_same_picture(query, size, reference, (metadata.w, metadata.h), pairs):
             matched.excluded.append(uid)
@@ -95,6 +106,11 @@ class ReferenceMatcher:
         matched.num_matches[uid] = len(pairs)
         if len(pairs):
             matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))
+
+    def _is_weak(self, query: LocalFeatures, size: Size, reference: LocalFeatures, reference_size: Size) -> bool:
+        """Whether the best keypoints of both pictures, a quarter of all, hardly match."""
+        look = self.matcher.match(_best(query), size, _best(reference), reference_size)
+        return len(look) < _WEAK_LOOK_MATCHES
 
     def _view(
         self,
@@ -133,6 +149,12 @@ class ReferenceMatcher:
             return False
         centers = np.array([camera_center(view.pose) for view in strong])
         return float(np.ptp(centers, axis=0).max()) > _MIN_BASELINE_M
+
+
+def _best(features: LocalFeatures) -> LocalFeatures:
+    """The strongest keypoints; features are stored by falling score."""
+    few = slice(_LOOK_KEYPOINTS)
+    return LocalFeatures(features.keypoints[few], features.scores[few], features.descriptors[few])
 
 
 def keypoint_noise_px(size: Size, max_side_px: int) -> float:

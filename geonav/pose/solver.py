@@ -53,12 +53,15 @@ class SolveOptions:
         ransac_sigma: error that a triangulated or resected point may have.
         gate_sigma: distance from the epipolar plane that a match may have; the first pass takes four times it.
         min_parallax_deg: least angle between the rays of a triangulated point.
+        min_view_share: share of a reference's matches that must agree for any of them to count. On a facade that
+            repeats, a few wrong matches in line with the right ones would otherwise set the scale.
         seed: of the random draws.
     """
 
     ransac_sigma: float = 13.0
     gate_sigma: float = 6.0
     min_parallax_deg: float = 1.0
+    min_view_share: float = 0.25
     seed: int = 0
 
 
@@ -119,11 +122,12 @@ def refine(
     tracks = build_tracks(views)
     view = _query_view(query, first)
     for widening in (4.0, 1.0, 1.0):
-        kept = _agreeing(tracks, view, options.gate_sigma * widening)
+        kept = _in_supported_views(_agreeing(tracks, view, options.gate_sigma * widening), views, options)
         if kept.num_tracks < MIN_TRACKS:
             return None
         adjusted = adjust(kept, view, tolerance=1e-3)
         kept = _without_outliers(kept, adjusted, options.gate_sigma * widening)
+        kept = _in_supported_views(kept, views, options)
         if kept.num_tracks < MIN_TRACKS:
             return None
         view = _with_current_rays(query, adjusted.query)
@@ -197,6 +201,13 @@ def _agreeing(tracks: Tracks, view: QueryView, gate_sigma: float) -> Tracks:
     world_rays = view.rays[tracks.keypoint] @ view.rotation
     noise_rad = view.noise_px / view.intrinsics[0]
     return tracks.select(epipolar_sigmas(tracks, world_rays, view.center, noise_rad) < gate_sigma)
+
+
+def _in_supported_views(tracks: Tracks, views: Sequence[View], options: SolveOptions) -> Tracks:
+    """Observations of the references that agree with a fair share of their matches."""
+    agree = np.bincount(tracks.view, minlength=len(views))
+    given = np.array([len(view.query_index) for view in views])
+    return tracks.select((agree >= options.min_view_share * given)[tracks.view])
 
 
 def _without_outliers(tracks: Tracks, adjusted: Adjusted, gate_sigma: float) -> Tracks:

@@ -81,6 +81,8 @@ class Tracks:
 
     def select(self, keep: NDArray[np.bool_]) -> Tracks:
         """Only the observations (O,) that are kept; tracks without any are dropped."""
+        if keep.all():
+            return self
         used, track = np.unique(self.track[keep], return_inverse=True)
         return Tracks(
             keypoint=self.keypoint[used],

@@ -6,9 +6,11 @@ python examples/build_database.py castle --model colmap --images images --origin
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import geonav
+from geonav.errors import GeonavError
 
 
 def main() -> None:
@@ -29,4 +31,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GeonavError as error:
+        sys.exit(f"error: {error}")

@@ -7,9 +7,11 @@ python examples/locate_a_photo.py photo.jpg --database castle --camera PINHOLE,1
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import geonav
+from geonav.errors import GeonavError
 
 
 def main() -> None:
@@ -34,4 +36,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GeonavError as error:
+        sys.exit(f"error: {error}")

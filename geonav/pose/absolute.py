@@ -13,6 +13,7 @@ from geonav.geometry.pose import camera_center
 from geonav.pose.tracks import View
 
 Array = NDArray[np.float64]
+_MIN_TRIALS, _MAX_TRIALS = 100, 600
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,10 @@ def generalized_relative_pose(
     ]
     cameras = [*(view.camera.to_pycolmap() for view in views), camera.to_pycolmap()]
     rig.append(pycolmap.Rigid3d())
-    options = pycolmap.RANSACOptions(max_error=max_error_px, random_seed=seed, max_num_trials=20_000)
+    # A trial costs milliseconds: what does not show within these few is not worth waiting for.
+    options = pycolmap.RANSACOptions(
+        max_error=max_error_px, random_seed=seed, min_num_trials=_MIN_TRIALS, max_num_trials=_MAX_TRIALS
+    )
     view_of = np.concatenate([np.full(len(view.query_index), i) for i, view in enumerate(views)])
     found = pycolmap.estimate_generalized_relative_pose(
         np.concatenate([view.pixels for view in views]),

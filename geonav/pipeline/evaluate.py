@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from geonav import __version__
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_bytes, atomic_write_json, storage_errors
@@ -113,7 +114,7 @@ def _locate(localizer: Localizer, queries: Database, uid: str) -> LocalizationRe
             camera_source="metadata",
         )
     except ImageError as error:
-        return LocalizationResult(query=str(path), status="not_located", reason=str(error))
+        return LocalizationResult(query=str(path), status="not_located", reason=str(error), geonav_version=__version__)
 
 
 def _truth(queries: Database, uid: str, references: Database) -> np.ndarray:

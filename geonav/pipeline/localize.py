@@ -16,6 +16,7 @@ from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import read_mask
 from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
+from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
@@ -25,6 +26,7 @@ from geonav.pipeline.stored import with_recorded
 from geonav.pose.acceptance import Thresholds
 from geonav.pose.decide import DecideOptions, Decision, decide
 from geonav.pose.solver import Query, SolveOptions
+from geonav.vision.base import Mask
 
 # Fewer keypoints than this cannot carry a pose: sky, blur, darkness.
 _MIN_KEYPOINTS = 30
@@ -101,7 +103,7 @@ class Localizer:
         watch = _Stopwatch()
         with watch.stage("read"):
             photo = read_query(path, camera, camera_source)
-            hidden = read_mask(mask, photo.photo.size) if mask is not None else None
+            hidden = _read_given_mask(mask, photo.photo.size)
         with watch.stage("features"):
             features = self._extractor.extract([photo.photo.pixels], [hidden])[0]
         if len(features) < _MIN_KEYPOINTS:
@@ -172,6 +174,8 @@ class Localizer:
 
     def _located_notes(self, photo: QueryPhoto, decision: Decision) -> list[str]:
         notes = []
+        if photo.source == "estimated":
+            notes.append("the photo does not say its focal length: it was estimated from the references")
         if not photo.is_calibrated and decision.solution is not None:
             k1 = decision.solution.adjusted.query.intrinsics[4]
             notes.append(f"focal length, principal point and distortion (k1 = {k1:+.4f}) were solved with the pose")
@@ -225,6 +229,13 @@ class _Found:
     hits: list[tuple[str, float]]
     matches: MatchedReferences
     watch: _Stopwatch
+
+
+def _read_given_mask(mask: Path | str | None, size: tuple[int, int]) -> Mask | None:
+    if mask is not None and not Path(mask).is_file():
+        msg = f"the mask {mask} does not exist: name a picture of the photo's size"
+        raise ImageError(msg)
+    return read_mask(mask, size)
 
 
 def _nothing_matched(matches: MatchedReferences) -> str:

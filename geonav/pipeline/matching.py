@@ -128,7 +128,7 @@ class ReferenceMatcher:
             query_index=query_index.astype(np.int64),
             noise_px=keypoint_noise_px((metadata.w, metadata.h), self.max_side_px),
             position_std_m=_position_std(metadata),
-            rotation_std_deg=(heading, min(heading, _MAX_TILT_STD_DEG)),
+            rotation_std_deg=(heading, _tilt_std(metadata, heading)),
         )
 
     def _is_same_file(self, uid: str, metadata: ImageMetadata, sha256: str) -> bool:
@@ -160,6 +160,12 @@ def _best(features: LocalFeatures) -> LocalFeatures:
 def keypoint_noise_px(size: Size, max_side_px: int) -> float:
     """Standard deviation of keypoints in pixels of a picture that was shrunk to find them."""
     return KEYPOINT_NOISE_PX * max(1.0, max(size) / max_side_px)
+
+
+def _tilt_std(metadata: ImageMetadata, heading_std_deg: float) -> float:
+    """Of pitch and roll: as the source says, else that of the heading within bounds, for gravity is felt."""
+    said = (metadata.model_extra or {}).get("pitch_roll_std_deg")
+    return float(said) if isinstance(said, int | float) else min(heading_std_deg, _MAX_TILT_STD_DEG)
 
 
 def _position_std(metadata: ImageMetadata) -> tuple[float, float, float]:

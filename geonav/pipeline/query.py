@@ -18,6 +18,7 @@ _KNOWN_FOCAL_STD_REL = 3e-4
 _KNOWN_CENTER_STD_REL = 2e-4
 # Principal points of consumer cameras lie within about one percent of the longer side of the middle.
 _FREE_CENTER_STD_REL = 1e-2
+_MAX_PINHOLE_FOV_DEG = 150.0
 # Pixels are square to a few parts in a thousand; a lens without calibration bends by a few percent.
 _ASPECT_STD = 2e-3
 _RADIAL_STD = 3e-2
@@ -66,6 +67,9 @@ def read_query(path: Path | str, camera: Camera | None = None, source: KSource =
     notes = tuple(f"EXIF: {warning}" for warning in photo.exif.warnings)
     if camera is not None:
         camera = _fitting(camera, photo)
+        if camera.is_pinhole and camera.fov_deg > _MAX_PINHOLE_FOV_DEG:
+            msg = f"{path}: no pinhole camera sees {camera.fov_deg:.0f} degrees: check its focal length"
+            raise ImageError(msg)
         std = _stds(camera, _KNOWN_FOCAL_STD_REL, _KNOWN_CENTER_STD_REL)
         return QueryPhoto(photo, camera, source, std, notes)
     width, height = photo.size
@@ -75,7 +79,6 @@ def read_query(path: Path | str, camera: Camera | None = None, source: KSource =
         return QueryPhoto(photo, found.camera, found.source, std, notes)
     guess = Camera.from_focal(width, height, _GUESSED_FOCAL_REL * max(width, height))
     std = _stds(guess, _GUESSED_FOCAL_STD_REL, _FREE_CENTER_STD_REL)
-    notes += ("the photo does not say its focal length: it is estimated from the references",)
     return QueryPhoto(photo, guess, "estimated", std, notes)
 
 

@@ -13,6 +13,11 @@ from geonav.pose.grouping import group_views
 from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
 
+# A calibration may be off by this much, and by this many standard deviations, before it is called wrong.
+_MAX_FOCAL_ERROR_REL = 0.03
+_MAX_FOCAL_SIGMAS = 5.0
+_LOOSE_CENTER_REL = 0.01
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -62,7 +67,30 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
     if refusal is None and not leads(best, rivals, options.thresholds):
         most = max(rival.num_inliers for rival in rivals if contradicts(best, rival))
         refusal = f"two places look alike: {best.num_inliers} keypoints speak for one and {most} for another"
+    if refusal is None:
+        refusal = camera_doubt(query, best, options)
     return Decision(best, evidence, refusal)
+
+
+def camera_doubt(query: Query, best: Solution, options: DecideOptions) -> str | None:
+    """Why not to believe a calibration that was held fixed, or None.
+
+    A wrong focal length bends a pose by metres and leaves the residuals small; solving for it tells.
+    """
+    if query.intrinsics_free or not query.camera.is_pinhole:
+        return None
+    loose_px = _LOOSE_CENTER_REL * max(query.camera.width, query.camera.height)
+    std = np.array([query.camera.focal_px, loose_px, loose_px, *query.intrinsics_std[3:]])
+    free = replace(query, intrinsics_free=True, intrinsics_std=std)
+    first = FirstPose(best.pose, best.camera, np.zeros(0, bool))
+    solved = refine(free, best.views, first, options.solver, method=best.method)
+    if solved is None:
+        return None
+    given, found = query.camera.focal_px, solved.camera.focal_px
+    sigma = float(np.sqrt(max(np.linalg.pinv(solved.adjusted.information, hermitian=True)[6, 6], 0.0)))
+    if abs(found - given) > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
+        return f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
+    return None
 
 
 def _with_all(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> Solution | None:

@@ -44,7 +44,7 @@ def test_query_derivatives(free: bool) -> None:
     world = make_world(Plan(seed=1, num_points=60, noise_px=2.0))
     tracks, view = build_tracks(world.views), query_view(world, free=free)
     if free:  # where every term counts
-        view = replace(view, intrinsics=view.intrinsics + [30.0, 5.0, -4.0, 0.01, -0.08])
+        view = replace(view, intrinsics=view.intrinsics + np.array([30.0, 5.0, -4.0, 0.01, -0.08]))
     structure = initial_structure(tracks, view)
     structure.values[:, :2] = world.rng.normal(0, 1e-3, (tracks.num_tracks, 2))
     _, by_pose, by_point = query_terms(tracks, structure, view)

@@ -181,7 +181,7 @@ def test_a_known_position_holds_the_pose() -> None:
 def test_a_position_known_along_one_axis_holds_that_axis() -> None:
     world = make_world(Plan(seed=4, noise_px=3.0, num_points=80))
     std = np.array([1e-4, 1e4, 1e4])
-    solution = solved(world, position_prior=(world.center + [0.02, 30.0, -30.0], std))
+    solution = solved(world, position_prior=(world.center + np.array([0.02, 30.0, -30.0]), std))
     apart = camera_center(solution.pose) - world.center
     assert apart[0] == pytest.approx(0.02, abs=1e-3)
     assert np.abs(apart[1:]).max() < 1.0

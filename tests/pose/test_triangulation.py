@@ -105,8 +105,9 @@ def test_points_lie_where_they_are_in_spite_of_wrong_matches(seed: int, outliers
     assert outliers == 0.0 or points.observation_agrees[wrong].mean() < 0.05
 
 
-def test_references_that_share_a_centre_make_no_points() -> None:
-    world = make_world(Plan(seed=5, centers_m=((0.0, 0.0, 2.0),) * 4))
+@pytest.mark.parametrize("outliers", [0.0, 0.5])
+def test_references_that_share_a_centre_make_no_points(outliers: float) -> None:
+    world = make_world(Plan(seed=5, outliers=outliers, centers_m=((0.0, 0.0, 2.0),) * 4))
     tracks = build_tracks(world.views)
     assert (tracks.views_per_track() >= 2).sum() > 50
     assert len(triangulate(tracks, 5.0, MIN_PARALLAX).track) == 0

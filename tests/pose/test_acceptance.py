@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geonav.geometry.camera import Camera
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import camera_center, pose_from_center, rotation_from_vector
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, leads, objection, weigh
@@ -22,11 +23,11 @@ from tests.pose.worlds import USUAL, Plan, World, make_world, seen
 OPTIONS = DecideOptions()
 LOOSE = np.array([400.0, 12.0, 12.0, 2e-3, 3e-2])
 GOOD = Evidence(100, 0.8, 30, 50, 0.1, 0.1)
-pytestmark = pytest.mark.usefixtures("few_draws")
+CALIBRATED = np.array([0.24, 0.2, 0.2, 2e-3, 3e-2])
 
 
 def decided(world: World, views: list[View] | None = None) -> Decision:
-    return decide(world.query(), world.views if views is None else views, OPTIONS)
+    return decide(world.query(intrinsics_std=CALIBRATED), world.views if views is None else views, OPTIONS)
 
 
 def only(view: View, chosen: np.ndarray) -> View:
@@ -151,6 +152,26 @@ def test_a_second_place_with_few_matches_does_not_confirm_the_distance() -> None
     assert decision.refusal is not None
     assert "one place" in decision.refusal
     assert decided(world).refusal is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("focal_px", [720.0, 900.0])
+def test_a_calibration_that_the_matches_contradict_is_refused(seed: int, focal_px: float) -> None:
+    world = make_world(Plan(seed=seed, outliers=0.2, believed=Camera.from_focal(1024, 768, focal_px)))
+    decision = decided(world)
+    assert decision.refusal is not None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_calibration_that_is_a_little_off_is_believed(seed: int) -> None:
+    world = make_world(Plan(seed=seed, outliers=0.2, believed=Camera.from_focal(1024, 768, 804.0)))
+    assert decided(world).refusal is None
+
+
+@pytest.mark.xfail(raises=RuntimeWarning, reason="the doubt divides by the deviation of aspect and distortion")
+def test_a_calibration_known_exactly_is_no_trouble() -> None:
+    world = make_world(Plan(seed=1))
+    assert decide(world.query(intrinsics_std=np.zeros(5)), world.views, OPTIONS).refusal is None
 
 
 def test_no_references_are_refused() -> None:

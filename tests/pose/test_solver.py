@@ -63,7 +63,6 @@ def test_relative_pose_needs_two_places_and_eight_matches() -> None:
     assert generalized_relative_pose(USUAL, world.pixels, few, max_error_px=3.0, seed=0) is None
 
 
-@pytest.mark.usefixtures("few_draws")
 def test_relative_pose_of_exact_matches_is_exact_far_from_the_origin() -> None:
     world = make_world(Plan(seed=2, noise_px=0.0, one_reference_each=True, match_probability=1.0))
     shift = np.array([3000.0, -2000.0, 50.0])
@@ -112,7 +111,6 @@ def test_exact_matches_give_the_exact_pose() -> None:
     assert world.rotation_error_deg(solution) < 1e-6
 
 
-@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_keypoints_matched_in_one_reference_each(seed: int) -> None:
     world = make_world(Plan(seed=seed, outliers=0.3, one_reference_each=True, match_probability=1.0))

@@ -14,7 +14,7 @@ from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
 
 # A calibration may be off by this much, and by this many standard deviations, before it is called wrong.
-_MAX_FOCAL_ERROR_REL = 0.03
+_MAX_FOCAL_ERROR_REL = 0.015
 _MAX_FOCAL_SIGMAS = 5.0
 _LOOSE_CENTER_REL = 0.01
 

@@ -117,10 +117,9 @@ class Camera:
         Raises:
             UsageError: the text has another form.
         """
-        model, *numbers = (part.strip() for part in text.replace(" ", ",").split(",") if part.strip())
         try:
-            width, height, *params = (float(number) for number in numbers)
-            return cls(model.upper(), int(width), int(height), tuple(params))
+            model, width, height, *params = (part.strip() for part in text.replace(" ", ",").split(",") if part.strip())
+            return cls(model.upper(), int(width), int(height), tuple(float(value) for value in params))
         except (ValueError, InputError, OverflowError) as error:
             reason = f" ({error})" if isinstance(error, InputError) else ""
             msg = f"camera '{text}' is not MODEL,width,height,params as in PINHOLE,1536,1024,1380,1380,768,512{reason}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +33,7 @@ class Thresholds:
     min_view_inliers: int = 12
     max_semi_major_m: float = 10.0
     max_azimuth_std_deg: float = 10.0
-    min_lead: float = 1.6
+    min_lead: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,16 @@ def contradicts(a: Solution, b: Solution) -> bool:
     return far or rotation_error_deg(a.pose[:3, :3], b.pose[:3, :3]) > 5.0
 
 
-def leads(best: Solution, others: Sequence[Solution], thresholds: Thresholds) -> bool:
-    """Whether the best solution is clearly better than all that contradict it."""
-    rivals = [other.num_inliers for other in others if contradicts(best, other)]
-    return best.num_inliers >= thresholds.min_lead * max(rivals, default=0)
+def leads(best: Solution, rival: Solution, thresholds: Thresholds) -> bool:
+    """Whether the best solution is clearly better than one that contradicts it.
+
+    Only the keypoints that tell the two apart count: on a facade that repeats, most agree with both.
+    """
+    own, other = exclusive_support(best, rival)
+    return own >= thresholds.min_lead * other
+
+
+def exclusive_support(a: Solution, b: Solution) -> tuple[int, int]:
+    """Keypoints of the photo that agree with the first solution alone, and with the second alone."""
+    in_a, in_b = a.tracks.keypoint, b.tracks.keypoint
+    return len(np.setdiff1d(in_a, in_b)), len(np.setdiff1d(in_b, in_a))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from geonav.pose.absolute import FirstPose
-from geonav.pose.acceptance import Evidence, Thresholds, contradicts, leads, objection, weigh
+from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
@@ -64,9 +64,10 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
         best = _with_all(query, views, best, options) or best
     evidence = weigh(best, query)
     refusal = objection(evidence, options.thresholds)
-    if refusal is None and not leads(best, rivals, options.thresholds):
-        most = max(rival.num_inliers for rival in rivals if contradicts(best, rival))
-        refusal = f"two places look alike: {best.num_inliers} keypoints speak for one and {most} for another"
+    for rival in rivals:
+        if refusal is None and contradicts(best, rival) and not leads(best, rival, options.thresholds):
+            own, other = exclusive_support(best, rival)
+            refusal = f"two places look alike: {own} keypoints speak for one alone and {other} for another"
     if refusal is None:
         refusal = camera_doubt(query, best, options)
     return Decision(best, evidence, refusal)
@@ -80,7 +81,8 @@ def camera_doubt(query: Query, best: Solution, options: DecideOptions) -> str | 
     if query.intrinsics_free or not query.camera.is_pinhole:
         return None
     loose_px = _LOOSE_CENTER_REL * max(query.camera.width, query.camera.height)
-    std = np.array([query.camera.focal_px, loose_px, loose_px, *query.intrinsics_std[3:]])
+    bend = np.maximum(query.intrinsics_std[3:], 1e-6)
+    std = np.array([query.camera.focal_px, loose_px, loose_px, *bend])
     free = replace(query, intrinsics_free=True, intrinsics_std=std)
     first = FirstPose(best.pose, best.camera, np.zeros(0, bool))
     solved = refine(free, best.views, first, options.solver, method=best.method)
@@ -111,7 +113,11 @@ def _second_opinion(query: Query, best: Solution, options: DecideOptions) -> lis
         left = ~np.isin(view.query_index, used)
         rest.append(replace(view, pixels=view.pixels[left], query_index=view.query_index[left]))
     keypoints = np.unique(np.concatenate([view.query_index for view in rest]))
-    if len(keypoints) * options.thresholds.min_lead < best.num_inliers:
+    if len(keypoints) < options.thresholds.min_inliers:
         return []
     other = solve(query, rest, options.solver)
-    return [] if other is None else [other]
+    if other is None:
+        return []
+    # What agrees with both must not count for the one that was found first.
+    first = FirstPose(other.pose, other.camera, np.zeros(0, bool))
+    return [refine(query, best.views, first, options.solver, method=other.method) or other]

@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 from geonav.pose.tracks import Tracks
 
 Array = NDArray[np.float64]
+# Local features bear a change of scale of two or three; five is generous.
+_MAX_DEPTH_RATIO = 5.0
+_FAR_RAD = np.radians(1.0)  # rays this nearly parallel say little about distances
 
 
 def epipolar_sigmas(tracks: Tracks, world_rays: Array, center: Array, noise_rad: float) -> Array:
     """Distance (O,) of every match from its epipolar plane, in standard deviations of the match.
 
-    Infinite where the two rays would meet behind a camera.
+    Infinite where the two rays would meet behind a camera, or so much nearer to one than to the other that no
+    descriptor would have matched the two views of the point.
 
     Args:
         tracks: the matches.
@@ -33,14 +37,19 @@ def epipolar_sigmas(tracks: Tracks, world_rays: Array, center: Array, noise_rad:
 
 
 def _meet_in_front(q: Array, r: Array, base: Array, slack_rad: Array) -> NDArray[np.bool_]:
-    """Whether two rays meet in front of both cameras, or are parallel within the slack."""
+    """Whether two rays meet in front of both cameras at like distances, or are parallel within the slack."""
     cosine = np.einsum("ni,ni->n", q, r)
     along_q, along_r = np.einsum("ni,ni->n", base, q), np.einsum("ni,ni->n", base, r)
-    sine2 = np.maximum(1 - cosine**2, 1e-12)
+    sine = np.sqrt(np.maximum(1 - cosine**2, 1e-12))
+    # Distances along the rays to where they come nearest, both times the squared sine of their angle.
     depth_q = along_q - cosine * along_r
     depth_r = cosine * along_q - along_r
     # A far point's depth can come out slightly negative by noise alone.
-    tolerance = 3 * slack_rad * np.linalg.norm(base, axis=1) * np.sqrt(sine2) + 1e-9
-    nearly_parallel = (cosine > 0) & (np.sqrt(sine2) < 3 * slack_rad)
-    in_front: NDArray[np.bool_] = ((depth_q > -tolerance) & (depth_r > -tolerance)) | nearly_parallel
-    return in_front
+    tolerance = 3 * slack_rad * np.linalg.norm(base, axis=1) * sine + 1e-9
+    in_front = (depth_q > -tolerance) & (depth_r > -tolerance)
+    ratio = np.maximum(depth_q, tolerance) / np.maximum(depth_r, tolerance)
+    alike = (ratio < _MAX_DEPTH_RATIO) & (ratio > 1 / _MAX_DEPTH_RATIO)
+    far = (cosine > 0) & (sine < np.maximum(3 * slack_rad, _FAR_RAD))
+    nearly_parallel = (cosine > 0) & (sine < 3 * slack_rad)
+    plausible: NDArray[np.bool_] = (in_front & (alike | far)) | nearly_parallel
+    return plausible

@@ -235,7 +235,6 @@ def test_the_truth_lies_in_the_ellipse_as_often_as_it_says(case: str) -> None:
     assert 0.5 < np.mean(heading) < 2.0
 
 
-@pytest.mark.xfail(reason="a wrong match whose point lies within arm's length of a reference pins the pose")
 @pytest.mark.parametrize("seed", [515, 582])
 def test_one_wrong_match_does_not_pin_the_pose(seed: int) -> None:
     world = make_world(Plan(seed=seed, num_points=120, outliers=0.3))

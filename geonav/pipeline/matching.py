@@ -20,8 +20,8 @@ from geonav.vision.base import Matcher
 
 # A reference with this many matches is one that a pose can stand on.
 STRONG_MATCHES = 80
-# A first look at the best keypoints of both pictures costs a tenth of matching all; a pair with fewer than this
-# many matches in it is weak, and only the first few weak ones are worth the full price.
+# Once a few references have turned out weak, the next ones first get a look at the best keypoints alone, which costs
+# a fraction of matching all; those with fewer than this many matches in it are passed over.
 _LOOK_KEYPOINTS = 512
 _WEAK_LOOK_MATCHES = 50
 _MAX_WEAK = 3
@@ -45,7 +45,7 @@ class MatchedReferences:
         excluded: references left out because they are the photo itself.
         unposed: references without pose or camera, which cannot help.
         broken: uid and reason of references that could not be read.
-        num_weak: references that were matched although the first look found little.
+        num_weak: references with too few matches to carry a pose.
     """
 
     views: list[View] = field(default_factory=list)
@@ -95,14 +95,13 @@ class ReferenceMatcher:
             matched.unposed.append(uid)
             return
         reference = self.features.read(uid)
-        if self._is_weak(query, size, reference, (metadata.w, metadata.h)):
-            matched.num_weak += 1
-            if matched.num_weak > _MAX_WEAK:
-                return
+        if matched.num_weak >= _MAX_WEAK and self._is_weak(query, size, reference, (metadata.w, metadata.h)):
+            return
         pairs = self.matcher.match(query, size, reference, (metadata.w, metadata.h)).pairs
         if _is_same_picture(query, size, reference, (metadata.w, metadata.h), pairs):
             matched.excluded.append(uid)
             return
+        matched.num_weak += len(pairs) < STRONG_MATCHES
         matched.num_matches[uid] = len(pairs)
         if len(pairs):
             matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))

@@ -67,7 +67,7 @@ def test_a_model_becomes_entries(model: Path) -> None:
     metadata = database.metadata("0001")
     assert metadata.pose == pytest.approx(view("", 1).pose, abs=1e-12)
     assert (metadata.source_name, metadata.alt_datum, metadata.provider) == ("0001.jpg", "wgs84", "colmap")
-    assert (metadata.position_std_m, metadata.heading_std_deg) == (0.01, 0.02)
+    assert (metadata.position_std_m, metadata.heading_std_deg) == (0.006, 0.02)
 
 
 def test_equal_names_get_a_suffix_that_never_changes(model: Path, tmp_path: Path) -> None:

@@ -15,67 +15,40 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from geonav.errors import ConfigError
+from geonav.settings.base import Section
+from geonav.settings.fetching import (
+    ElevationConfig,
+    FetchConfig,
+    GoogleConfig,
+    MapillaryConfig,
+    MapsConfig,
+    OpenStreetMapConfig,
+    PanoramaxConfig,
+    PricesConfig,
+    SamplingConfig,
+)
+from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 
 CONFIG_FILE = "geonav.toml"
 ENV_PREFIX = "GEONAV_"
 # Variables with the prefix that are no settings: which file to read, and shell completion's own.
 OTHER_VARIABLES = ("GEONAV_CONFIG", "_GEONAV_COMPLETE")
+# The names under which services' own documentation keeps their keys.
+CREDENTIAL_VARIABLES = {
+    "GOOGLE_MAPS_API_KEY": ("google", "api_key"),
+    "GOOGLE_MAPS_SIGNING_SECRET": ("google", "signing_secret"),
+    "MAPILLARY_ACCESS_TOKEN": ("mapillary", "access_token"),
+}
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
-_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths")
+_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths", "elevation.geotiff")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
-
-
-class LocalConfig(_Section):
-    """``[local]``: keypoints and their descriptors."""
-
-    model: str = Field("disk", description="local features: disk, aliked or xfeat, each with its own matcher")
-    max_keypoints: int = Field(2048, ge=16, le=100_000, description="most keypoints kept in one photo, best first")
-    keypoint_threshold: float = Field(0.0, ge=0, description="lowest score of a keypoint")
-    nms_radius: int = Field(2, ge=0, le=64, description="keypoints closer than this many pixels are thinned out")
-    max_side_px: int = Field(1024, ge=64, description="photos are resized to this longer side to find keypoints")
-    subpixel: bool = Field(True, description="refine keypoints below the pixel")
-    batch_size: int = Field(1, ge=1, description="photos computed at once; changes speed and memory only")
-
-
-class GlobalConfig(_Section):
-    """``[global]``: one vector a photo, to search the database by."""
-
-    descriptor: str = Field("vlad", description="global descriptor")
-    num_clusters: int = Field(64, ge=1, le=4096, description="words in the vocabulary of vlad")
-
-
-class LocalizeConfig(_Section):
-    """``[localize]``: from a photo and its nearest references to a pose."""
-
-    top_k: int = Field(10, ge=1, description="references retrieved for a photo")
-    max_references: int = Field(
-        5, ge=2, description="matching stops once this many references have matches enough to carry a pose"
-    )
-    min_inliers: int = Field(30, ge=6, description="keypoints that must agree on a pose for it to be believed")
-    max_uncertainty_m: float = Field(
-        10.0, gt=0, description="a position whose 95 % ellipse reaches farther than this is refused"
-    )
-    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior")
-
-
-class WeightsConfig(_Section):
-    """``[weights]``: where the networks' weights lie and whether they may be fetched."""
-
-    dir: Path | None = Field(None, description="folder with weights of your own, under their published names")
-    paths: dict[str, Path] = Field(default_factory=dict, description="weights of your own, by the name they replace")
-    offline: bool = Field(False, description="never fetch anything")
-    timeout_s: float = Field(5.0, gt=0, description="seconds to wait for an answer before trying the next source")
-
-
-class GeonavConfig(_Section):
+class GeonavConfig(Section):
     """Everything that can be set."""
 
     database: Path | None = Field(None, description="folder of the database")
@@ -86,6 +59,15 @@ class GeonavConfig(_Section):
     retrieval: GlobalConfig = Field(default_factory=GlobalConfig, alias="global", description="global descriptors")
     localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
+    sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="points to ask for imagery at")
+    fetch: FetchConfig = Field(default_factory=FetchConfig, description="fetching of references")
+    google: GoogleConfig = Field(default_factory=GoogleConfig, description="Google Street View and Elevation")
+    mapillary: MapillaryConfig = Field(default_factory=MapillaryConfig, description="Mapillary")
+    panoramax: PanoramaxConfig = Field(default_factory=PanoramaxConfig, description="Panoramax")
+    osm: OpenStreetMapConfig = Field(default_factory=OpenStreetMapConfig, description="places and streets")
+    elevation: ElevationConfig = Field(default_factory=ElevationConfig, description="heights of the ground")
+    prices: PricesConfig = Field(default_factory=PricesConfig, description="what paid calls cost")
+    maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
 
     @field_validator("device")
     @classmethod
@@ -189,13 +171,25 @@ def _from_environment() -> dict[str, Settings]:
     try:
         for label, source in sources.items():
             _refuse_unknown_variables(label, source.env_vars)
-        found = {label: _by_alias(source()) for label, source in sources.items()}
+        found = {
+            label: _merged(_credentials(source.env_vars), _by_alias(source())) for label, source in sources.items()
+        }
     except (SettingsError, OSError, UnicodeDecodeError) as error:
         msg = f"the environment cannot be read: {str(error).splitlines()[0]}"
         raise ConfigError(msg) from error
     sections = {name.partition(".")[0] for name in setting_names()}
     # A .env file holds other programs' variables too, which its source passes on.
     return {label: {key: data[key] for key in data if key in sections} for label, data in found.items()}
+
+
+def _credentials(variables: Mapping[str, str | None]) -> dict[str, Any]:
+    """Settings out of the variables under which services' own documentation keeps their keys."""
+    found: dict[str, Any] = {}
+    for name, (section, setting) in CREDENTIAL_VARIABLES.items():
+        value = variables.get(name) or variables.get(name.lower())
+        if value:
+            found.setdefault(section, {})[setting] = value
+    return found
 
 
 def _refuse_unknown_variables(label: str, variables: Mapping[str, Any]) -> None:

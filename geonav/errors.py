@@ -6,9 +6,11 @@
     |- InputError          3  a file or a database is missing or not what it should be
     |  |- ImageError       3
     |  |- DatabaseError    3
-    |  `- WeightsError     3
+    |  |- WeightsError     3
+    |  `- MissingError     3
     |- AuthError           4  a key is missing or was refused
     |- NetworkError        5  network or quota; run again to resume
+    |  `- QuotaError       5
     |- PartialError        6  part of the work was done
     |- NotLocatedError     7  no photo got a pose
     `- StorageError        8  disk full, read-only or not permitted
@@ -55,6 +57,10 @@ class WeightsError(InputError):
     """A weights file is missing, corrupted or of another network."""
 
 
+class MissingError(InputError):
+    """A service has not, or no longer, what was asked for."""
+
+
 class AuthError(GeonavError):
     """A key is missing or was refused."""
 
@@ -65,6 +71,10 @@ class NetworkError(GeonavError):
     """The network, a service or its quota failed; running again resumes."""
 
     exit_code = 5
+
+
+class QuotaError(NetworkError):
+    """The quota of a service is used up; a later run goes on."""
 
 
 class PartialError(GeonavError):

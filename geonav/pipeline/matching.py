@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from geonav.config import LocalizeConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.metadata import AxisStd, ImageMetadata
@@ -16,6 +15,7 @@ from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.stored import StoredFeatures
 from geonav.pose.tracks import View
+from geonav.settings.stages import LocalizeConfig
 from geonav.vision.base import Matcher
 
 # A reference with this many matches is one that a pose can stand on.

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geonav.config import GeonavConfig, LocalConfig
+from geonav.config import GeonavConfig
 from geonav.data.features import LocalFeatures
 from geonav.errors import UsageError
+from geonav.settings.stages import LocalConfig
 from geonav.vision.base import Mask, Pixels
 from geonav.vision.devices import pick_device
 from geonav.vision.peaks import textured

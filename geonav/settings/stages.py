@@ -1,0 +1,51 @@
+"""The sections of indexing and locating."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from geonav.settings.base import Section
+
+
+class LocalConfig(Section):
+    """``[local]``: keypoints and their descriptors."""
+
+    model: str = Field("disk", description="local features: disk, aliked or xfeat, each with its own matcher")
+    max_keypoints: int = Field(2048, ge=16, le=100_000, description="most keypoints kept in one photo, best first")
+    keypoint_threshold: float = Field(0.0, ge=0, description="lowest score of a keypoint")
+    nms_radius: int = Field(2, ge=0, le=64, description="keypoints closer than this many pixels are thinned out")
+    max_side_px: int = Field(1024, ge=64, description="photos are resized to this longer side to find keypoints")
+    subpixel: bool = Field(True, description="refine keypoints below the pixel")
+    batch_size: int = Field(1, ge=1, description="photos computed at once; changes speed and memory only")
+
+
+class GlobalConfig(Section):
+    """``[global]``: one vector a photo, to search the database by."""
+
+    descriptor: str = Field("vlad", description="global descriptor")
+    num_clusters: int = Field(64, ge=1, le=4096, description="words in the vocabulary of vlad")
+
+
+class LocalizeConfig(Section):
+    """``[localize]``: from a photo and its nearest references to a pose."""
+
+    top_k: int = Field(10, ge=1, description="references retrieved for a photo")
+    max_references: int = Field(
+        5, ge=2, description="matching stops once this many references have matches enough to carry a pose"
+    )
+    min_inliers: int = Field(30, ge=6, description="keypoints that must agree on a pose for it to be believed")
+    max_uncertainty_m: float = Field(
+        10.0, gt=0, description="a position whose 95 % ellipse reaches farther than this is refused"
+    )
+    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior")
+
+
+class WeightsConfig(Section):
+    """``[weights]``: where the networks' weights lie and whether they may be fetched."""
+
+    dir: Path | None = Field(None, description="folder with weights of your own, under their published names")
+    paths: dict[str, Path] = Field(default_factory=dict, description="weights of your own, by the name they replace")
+    offline: bool = Field(False, description="never fetch anything")
+    timeout_s: float = Field(5.0, gt=0, description="seconds to wait for an answer before trying the next source")

@@ -105,3 +105,21 @@ class LocalFrame:
 def distance_m(a: GeoPoint, b: GeoPoint) -> float:
     """Length in metres of the geodesic between two points; their heights are not looked at."""
     return float(_geod().inv(a.lng_deg, a.lat_deg, b.lng_deg, b.lat_deg)[2])
+
+
+def moved(lat_deg: ArrayLike, lng_deg: ArrayLike, azimuth_deg: ArrayLike, distance_m: ArrayLike) -> tuple[Array, Array]:
+    """Latitudes and longitudes in degrees after ``distance_m`` along the geodesic that starts at ``azimuth_deg``."""
+    lng, lat, azimuth, distance = _broadcast(lng_deg, lat_deg, azimuth_deg, distance_m)
+    lng, lat, _ = _geod().fwd(lng, lat, azimuth, distance)
+    return np.asarray(lat, float), np.asarray(lng, float)
+
+
+def azimuths_deg(lat_from: ArrayLike, lng_from: ArrayLike, lat_to: ArrayLike, lng_to: ArrayLike) -> Array:
+    """Directions in [0, 360) degrees clockwise from true north in which geodesics from point to point start."""
+    azimuth, _, _ = _geod().inv(*_broadcast(lng_from, lat_from, lng_to, lat_to), return_back_azimuth=True)
+    return np.asarray(azimuth, np.float64) % 360.0
+
+
+def _broadcast(*values: ArrayLike) -> tuple[Array, Array, Array, Array]:
+    first, second, third, fourth = np.broadcast_arrays(*(np.asarray(value, np.float64) for value in values))
+    return first, second, third, fourth

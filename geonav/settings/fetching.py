@@ -14,6 +14,7 @@ class SamplingConfig(Section):
     """``[sampling]``: the points at which imagery is asked for."""
 
     spacing_m: float = Field(20.0, gt=0, description="distance between neighbouring points, in metres")
+    grid: Literal["hex", "square"] = Field("hex", description="pattern of the points: hex or square")
     jitter_m: tuple[float, float] = Field(
         (0.0, 0.0), description="each point is moved by LOWER to UPPER metres in a random direction"
     )

@@ -18,7 +18,7 @@ longitudes = st.floats(-180, 180)
 
 
 @given(latitudes, longitudes, st.floats(0, 50_000), st.floats(0, 360))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_distances_and_directions_from_the_middle_are_exact(lat, lng, distance_m, azimuth_deg):
     plane = MetricPlane(lat, lng)
     angle = np.radians(azimuth_deg)
@@ -30,7 +30,7 @@ def test_distances_and_directions_from_the_middle_are_exact(lat, lng, distance_m
 
 
 @given(st.floats(-89, 89), longitudes, st.floats(10, 20_000))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_an_area_comes_back_with_its_size_wherever_it_lies(lat, lng, radius_m):
     plane = MetricPlane(lat, lng)
     disc = Point(0, 0).buffer(radius_m, quad_segs=32)
@@ -111,7 +111,7 @@ def test_the_mean_position_knows_the_antimeridian():
 
 
 @given(st.floats(-89, 89), longitudes, st.floats(0, 359.9), st.floats(1, 1000))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_point_moved_lies_in_that_direction_at_that_distance(lat, lng, azimuth, distance_m):
     to_lat, to_lng = moved(lat, lng, azimuth, distance_m)
     found = azimuths_deg(lat, lng, to_lat, to_lng)

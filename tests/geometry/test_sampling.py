@@ -28,7 +28,7 @@ def nearest_m(xy: np.ndarray) -> np.ndarray:
 
 
 @given(patterns, st.floats(1, 100), st.floats(1.0, 12.0))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_a_disc_holds_the_grid_within_it_and_nothing_else(pattern, spacing_m, radii):
     radius_m = spacing_m * radii
     xy = Grid(spacing_m, pattern).points(Disc(radius_m), 10_000)
@@ -43,7 +43,7 @@ def test_a_disc_holds_the_grid_within_it_and_nothing_else(pattern, spacing_m, ra
 
 
 @given(patterns, st.floats(5, 40), st.integers(0, 10_000))
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_polygons_with_holes_hold_as_many_points_as_their_area_says(pattern, spacing_m, seed):
     random = np.random.default_rng(seed)
     angles = np.sort(random.uniform(0, 2 * np.pi, 9))
@@ -98,7 +98,7 @@ def test_what_is_made_is_never_more_than_allowed():
 
 
 @given(st.floats(-89.9, 89.9), st.floats(-180, 180), st.floats(0, 20), st.floats(0, 20), st.integers(0, 2**31 - 1))
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 def test_jitter_moves_each_point_by_lower_to_upper_metres(lat, lng, first, second, seed):
     lower, upper = sorted((first, second))
     lats, lngs = np.full(50, lat), np.full(50, lng)

@@ -68,10 +68,7 @@ class GlobalStage:
         descriptor, learned = _descriptor(database, config)
         arrays = learned.read(stamp_of(_base_settings(descriptor, features)))
         if arrays is None:
-            was_indexed = (database.index_dir(descriptor.name) / _SETTINGS_FILE).exists()
-            state = "was indexed with other settings" if was_indexed else "is not indexed"
-            msg = f"{database.path} {state} for {descriptor.name}: run `geonav index global`"
-            raise DatabaseError(msg)
+            raise DatabaseError(_not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
         stage = cls(database, descriptor, features, fingerprint(arrays))
@@ -178,6 +175,16 @@ class GlobalStage:
         """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
         size = _file_size(self._database.image_path(uid))
         return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
+
+
+def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: GeonavConfig) -> str:
+    was_indexed = (database.index_dir(descriptor.name) / _SETTINGS_FILE).exists()
+    state = "was indexed with other settings" if was_indexed else "is not indexed"
+    model = config.local.model
+    return (
+        f"{database.path} {state} for {descriptor.name} over {model} features: run `geonav index global --model "
+        f"{model}`, or give the settings it was indexed with, such as --model"
+    )
 
 
 def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays]:

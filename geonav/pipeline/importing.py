@@ -75,7 +75,7 @@ class ColmapImport(ImportOptions):
         alt_datum: what the origin's height refers to.
     """
 
-    images: Path
+    images: Path | str
     origin: GeoPoint | None = None
     alt_datum: str = "wgs84"
 
@@ -114,8 +114,9 @@ def import_colmap(
 
     model = colmap.read_model(Path(model_path))
     images = tuple(selected(model.images, lambda image: image.name, options.include, options.exclude))
-    if not options.images.is_dir():
-        msg = f"there is no folder {options.images}: name the one that holds the model's images"
+    folder = Path(options.images)
+    if not folder.is_dir():
+        msg = f"there is no folder {folder}: name the one that holds the model's images"
         raise InputError(msg)
     model = colmap.ColmapModel(model.path, images)
     database = _target(database_path, _model_origin(model, options), options.alt_datum)
@@ -127,7 +128,7 @@ def import_colmap(
         options.position_std_m or colmap.DEFAULT_TRUST.position_std_m,
         options.heading_std_deg or colmap.DEFAULT_TRUST.heading_std_deg,
     )
-    found = colmap.candidates(model, options.images, world_from_model, database.frame, trust)
+    found = colmap.candidates(model, folder, world_from_model, database.frame, trust)
     return store_all(database, found, on_progress)
 
 

@@ -24,7 +24,8 @@ class Thresholds:
         min_view_inliers: agreeing matches of the second best reference place.
         max_semi_major_m: of the 95 % ellipse.
         max_azimuth_std_deg: of the heading.
-        min_lead: how many times the support of the best contradicting solution it has.
+        min_lead: how many times the support of the best contradicting solution, and of the best contradicting
+            reference, it has.
     """
 
     min_inliers: int = 30

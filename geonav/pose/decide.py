@@ -9,6 +9,7 @@ import numpy as np
 
 from geonav.pose.absolute import FirstPose
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
+from geonav.pose.dissent import strongest_dissent
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
@@ -68,9 +69,19 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
         if refusal is None and contradicts(best, rival) and not leads(best, rival, options.thresholds):
             own, other = exclusive_support(best, rival)
             refusal = f"two places look alike: {own} keypoints speak for one alone and {other} for another"
+    refusal = refusal or _look_alike(query, views, best, options)
     if refusal is None:
         refusal = camera_doubt(query, best, options)
     return Decision(best, evidence, refusal)
+
+
+def _look_alike(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> str | None:
+    """Why not to believe a pose that a reference denies which shows as much of the photo's content, or None."""
+    own = int(best.inliers_per_view().max())
+    other = strongest_dissent(query, views, best, options.solver.min_view_share, options.solver.seed)
+    if own >= options.thresholds.min_lead * other:
+        return None
+    return f"two places look alike: {own} keypoints match the best reference and {other} one that denies the pose"
 
 
 def camera_doubt(query: Query, best: Solution, options: DecideOptions) -> str | None:

@@ -22,19 +22,22 @@ from geonav.pipeline.index import index_global
 from geonav.pipeline.localize import Localizer
 from tests.conftest import StreetPhotos
 
+# Half the keypoints match in a quarter of the time; the photos are small.
+FEWER = {"local": {"max_keypoints": 1024}}
+
 
 @pytest.fixture(scope="module")
 def database(street_database_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Database:
     path = tmp_path_factory.mktemp("indexed") / "street"
     shutil.copytree(street_database_path, path)
     found = Database.open(path)
-    index_global(found, load_config())
+    index_global(found, load_config(overrides=FEWER))
     return found
 
 
 @pytest.fixture(scope="module")
 def localizer(database: Database) -> Localizer:
-    return Localizer(database, load_config())
+    return Localizer(database, load_config(overrides=FEWER))
 
 
 def _cases(street_photos: StreetPhotos) -> Iterator[tuple[Path, Camera, np.ndarray]]:
@@ -166,8 +169,10 @@ def test_exif_gps_is_a_prior_only_when_asked_for(
     exif[0x8825] = {1: "N" if lat >= 0 else "S", 2: _dms(float(lat)), 3: "E" if lng >= 0 else "W", 4: _dms(float(lng))}
     with Image.open(path) as photo:
         photo.save(tagged, quality=95, exif=exif)
-    off = Localizer(database, load_config()).locate(tagged, camera=camera)
-    on = Localizer(database, load_config(overrides={"localize": {"exif_gps": True}})).locate(tagged, camera=camera)
+    off = Localizer(database, load_config(overrides=FEWER)).locate(tagged, camera=camera)
+    on = Localizer(database, load_config(overrides={**FEWER, "localize": {"exif_gps": True}})).locate(
+        tagged, camera=camera
+    )
     assert not any("prior" in note for note in off.notes)
     assert any("prior" in note for note in on.notes)
     for result in (off, on):  # three metres of GPS error must not move centimetres of evidence
@@ -216,7 +221,7 @@ def test_evaluate_compares_across_origins(database: Database, street_photos: Str
     (model / "points3D.txt").write_text("")
     queries = tmp_path / "queries"
     import_colmap(queries, model, ColmapImport(images=street_photos.root / "queries", origin=elsewhere.origin))
-    report = evaluate(queries, database, load_config(), output=tmp_path / "out")
+    report = evaluate(queries, database, load_config(overrides=FEWER), output=tmp_path / "out")
     assert report.summary["num_queries"] == report.summary["num_located"] == len(street_photos.queries)
     assert report.summary["median_m"] < 0.03
     assert report.summary["within_0.25m_2deg"] == 1.0

@@ -290,3 +290,25 @@ def test_opposite_sides_of_a_street_belong_together_only_where_they_share_keypoi
     north, south = looking("north", 0, 0, np.arange(0, 40)), looking("south", 3, 180, np.arange(30, 70))
     assert names(group_views([north, south], 30.0, 10)) == [["north", "south"]]
     assert names(group_views([north, south], 30.0, 11)) == [["north"], ["south"]]
+
+
+def test_one_reference_that_denies_the_pose_but_shows_the_same_is_a_look_alike() -> None:
+    """It has no scale and so no pose of its own to compare with; its matches are as good as the best ones."""
+    world = make_world(Plan(seed=3))
+    decision = decided(world, [*world.views, moved(world.views[0], (200.0, 30.0, 0.0))])
+    assert decision.refusal is not None
+    assert "look alike" in decision.refusal
+
+
+def test_a_reference_that_denies_the_pose_with_a_third_of_the_matches_does_not_matter() -> None:
+    world = make_world(Plan(seed=3))
+    few = np.arange(len(world.views[0].query_index)) % 3 == 0
+    decision = decided(world, [*world.views, moved(only(world.views[0], few), (200.0, 30.0, 0.0))])
+    assert decision.refusal is None
+
+
+def test_a_reference_with_random_matches_does_not_matter() -> None:
+    world = make_world(Plan(seed=4))
+    mixed = world.rng.permutation(len(world.views[0].query_index))
+    wrong = replace(moved(world.views[0], (200.0, 30.0, 0.0)), query_index=world.views[0].query_index[mixed])
+    assert decided(world, [*world.views, wrong]).refusal is None

@@ -1,0 +1,44 @@
+"""What the references say that do not agree with a pose: nothing, or that another place looks the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from geonav.pose.solver import Query, Solution
+from geonav.pose.tracks import View
+
+# A match may lie this far from its epipolar line, in standard deviations of a keypoint.
+_GATE_SIGMA = 10.0
+_MAX_TRIALS = 1000
+
+
+def strongest_dissent(query: Query, views: Sequence[View], best: Solution, min_view_share: float, seed: int) -> int:
+    """Matches of the strongest reference that shows what the photo shows, yet denies the pose.
+
+    A reference whose matches fit one rigid scene seen twice, but not the pose, stands before something that looks
+    like what the photo shows. One such reference has no scale of its own and gives no pose to compare with.
+
+    Args:
+        query: the photo.
+        views: all references that were matched.
+        best: the pose in question.
+        min_view_share: share of a reference's matches that must agree with the pose for it to count as agreeing.
+        seed: of the random draws.
+    """
+    agreeing = dict(zip((view.uid for view in best.views), best.inliers_per_view().tolist(), strict=True))
+    dissenting = [v for v in views if agreeing.get(v.uid, 0) < min_view_share * len(v.query_index)]
+    return max((_rigid_matches(query, view, seed) for view in dissenting), default=0)
+
+
+def _rigid_matches(query: Query, view: View, seed: int) -> int:
+    """Matches that fit one fundamental matrix: no focal length is needed, and a plane fits too."""
+    import pycolmap
+
+    if len(view.query_index) < 8:
+        return 0
+    gate_px = _GATE_SIGMA * max(query.noise_px, view.noise_px)
+    options = pycolmap.RANSACOptions(max_error=gate_px, random_seed=seed, max_num_trials=_MAX_TRIALS)
+    found = pycolmap.estimate_fundamental_matrix(query.pixels[view.query_index], view.pixels, options)
+    return 0 if found is None else int(np.asarray(found["inlier_mask"], bool).sum())

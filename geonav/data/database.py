@@ -21,7 +21,6 @@ An entry appears by one rename of a finished folder; a stored file by one rename
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -38,11 +37,11 @@ from geonav.data.files import atomic_save_array, atomic_write_json, read_json_ob
 from geonav.data.local_store import features_are_current, load_features, load_vector, save_features
 from geonav.data.locks import WriterLock
 from geonav.data.metadata import ImageMetadata, parse_metadata
+from geonav.data.names import checked_name, checked_uid
 from geonav.errors import DatabaseError
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
 OWN_FOLDER = ".geonav"
-_SAFE_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f]{1,200}")
 
 
 class Database:
@@ -189,10 +188,7 @@ class Database:
             DatabaseError: the uid is taken or cannot be a folder's name.
             StorageError: the disk is full, read-only or not permitted.
         """
-        if not _SAFE_NAME.fullmatch(uid):
-            msg = f"'{uid}' cannot name an entry: it must be a plain folder name that does not begin with a dot"
-            raise DatabaseError(msg)
-        target = self.path / uid
+        target = self.path / checked_uid(uid)
         if target.exists():
             msg = f"{self.path} has an entry '{uid}' already"
             raise DatabaseError(msg)
@@ -210,6 +206,21 @@ class Database:
                 raise
         self._known().add(uid)
         self._sorted = None
+
+    def remove_entry(self, uid: str) -> None:
+        """Remove an entry and all that was computed from it; it is gone whole.
+
+        Raises:
+            DatabaseError: there is no such entry.
+            StorageError: the database cannot be written.
+        """
+        path = self.entry_path(uid)
+        draft = self._own_folder("tmp") / secrets.token_hex(8)
+        with storage_errors(path):
+            path.replace(draft)
+        self._known().discard(uid)
+        self._sorted = None
+        shutil.rmtree(draft, ignore_errors=True)
 
     def remove_drafts(self) -> int:
         """Remove what interrupted runs left of entries they were making; hold the lock."""
@@ -236,11 +247,11 @@ class Database:
 
     def write_features(self, uid: str, model: str, features: LocalFeatures, stamp: str) -> None:
         """Store local features and the stamp of the settings that made them."""
-        save_features(self.entry_path(uid), _checked_name(model), features, stamp)
+        save_features(self.entry_path(uid), checked_name(model), features, stamp)
 
     def has_global(self, uid: str, name: str) -> bool:
         """Whether a global descriptor is stored."""
-        return (self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy").exists()
+        return (self.entry_path(uid) / f"{checked_name(name)}_descriptor.npy").exists()
 
     def read_global(self, uid: str, name: str) -> NDArray[np.float32]:
         """Read a global descriptor (D,).
@@ -248,25 +259,25 @@ class Database:
         Raises:
             DatabaseError: missing or broken.
         """
-        return load_vector(self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy")
+        return load_vector(self.entry_path(uid) / f"{checked_name(name)}_descriptor.npy")
 
     def write_global(self, uid: str, name: str, vector: NDArray[np.float32]) -> None:
         """Store a global descriptor (D,) as float32."""
-        path = self.entry_path(uid) / f"{_checked_name(name)}_descriptor.npy"
+        path = self.entry_path(uid) / f"{checked_name(name)}_descriptor.npy"
         atomic_save_array(path, np.asarray(vector, np.float32))
 
     def index_dir(self, name: str) -> Path:
         """Where the index of a global descriptor lies; the folder may not exist yet."""
-        return self.path / OWN_FOLDER / "index" / _checked_name(name)
+        return self.path / OWN_FOLDER / "index" / checked_name(name)
 
     def local_settings(self, model: str) -> dict[str, Any] | None:
         """The settings that local features were last made with, or None."""
-        path = self.path / OWN_FOLDER / "settings" / f"{_checked_name(model)}.json"
+        path = self.path / OWN_FOLDER / "settings" / f"{checked_name(model)}.json"
         return read_json_object(path) if path.exists() else None
 
     def set_local_settings(self, model: str, settings: dict[str, Any]) -> None:
         """Remember the settings that local features are made with."""
-        atomic_write_json(self._own_folder("settings") / f"{_checked_name(model)}.json", settings)
+        atomic_write_json(self._own_folder("settings") / f"{checked_name(model)}.json", settings)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -284,10 +295,3 @@ class Database:
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
-
-
-def _checked_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        msg = f"'{name}' cannot be part of a file name: use letters, digits, '_', '-' and '.'"
-        raise DatabaseError(msg)
-    return name

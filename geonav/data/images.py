@@ -90,6 +90,23 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
     return Photo(file, pixels, exif, hashlib.sha256(content).hexdigest(), exif.orientation)
 
 
+def decode(content: bytes, where: Path) -> NDArray[np.uint8]:
+    """The upright pixels (H, W, 3) of a picture whose bytes came from ``where``, which error messages name.
+
+    Raises:
+        ImageError: not a picture, truncated, too large or too small.
+    """
+    with _opened(where, content, MAX_PIXELS) as image:
+        return np.asarray(_upright(_as_rgb(image), exif_from_image(image).orientation))
+
+
+def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """Pixels (H, W, 3) as a JPEG; equal pixels give equal bytes."""
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
 def read_exif(path: Path | str) -> ExifInfo:
     """The EXIF of a picture file, without decoding the picture.
 
@@ -108,9 +125,17 @@ def prepare_image(path: Path | str) -> StorableImage:
         ImageError: missing, not a picture, truncated, too large or too small.
     """
     file = Path(path)
-    content = read_image_bytes(file)
+    return prepare_content(read_image_bytes(file), file)
+
+
+def prepare_content(content: bytes, where: Path) -> StorableImage:
+    """The same for bytes that came from ``where``, which error messages name.
+
+    Raises:
+        ImageError: not a picture, truncated, too large or too small.
+    """
     sha256 = hashlib.sha256(content).hexdigest()
-    with _opened(file, content, MAX_PIXELS) as image:
+    with _opened(where, content, MAX_PIXELS) as image:
         exif, (width, height) = exif_from_image(image), image.size
         upright_size = (height, width) if exif.orientation >= 5 else (width, height)
         if image.format in {"JPEG", "MPO"}:

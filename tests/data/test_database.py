@@ -323,3 +323,14 @@ def test_a_hundred_thousand_entries_open_in_two_seconds(tmp_path: Path) -> None:
     assert len(again.uids()) == len(again) == 100_000
     assert "099999" in again
     assert time.perf_counter() - begin < 2
+
+
+def test_a_removed_entry_is_gone_whole(tmp_path: Path) -> None:
+    database = Database.create(tmp_path / "db")
+    database.add_entry("a", b"jpeg", ImageMetadata(w=1, h=1, K=None))
+    database.remove_entry("a")
+    assert ("a" in database, database.uids()) == (False, [])
+    assert [path.name for path in (tmp_path / "db").iterdir()] == [".geonav"]
+    assert list((tmp_path / "db" / ".geonav" / "tmp").iterdir()) == []
+    with pytest.raises(DatabaseError, match="no entry 'a'"):
+        database.remove_entry("a")

@@ -75,6 +75,7 @@ class HttpClient:
         service: str,
         secrets: tuple[str, ...] = (),
         headers: Mapping[str, str] | None = None,
+        key_advice: str = "check it and what it may do",
     ) -> None:
         """Prepare to talk; no connection is made yet.
 
@@ -84,6 +85,7 @@ class HttpClient:
             service: its name in messages.
             secrets: never to be seen in a message or log.
             headers: sent with every call to the host of ``base_url``, and to no other.
+            key_advice: what to do about a key that was refused.
 
         Raises:
             UsageError: ``base_url`` is no http(s) address.
@@ -91,6 +93,7 @@ class HttpClient:
         self.base_url = base_url.rstrip("/")
         self._service = service
         self._secrets = tuple(secret for secret in secrets if secret)
+        self._key_advice = key_advice
         self._limits = limits
         self._transfer = Transfer(self.base_url, headers or {}, limits.timeout_s, limits.max_bytes)
         self._rate = RateLimit(limits.requests_per_minute)
@@ -171,14 +174,15 @@ class HttpClient:
         try:
             return parse(response)
         except GeonavError as error:
-            return self._failed(error, again=isinstance(error, NetworkError))
+            # Its text may hold what the service said, and a service may say our own address.
+            return self._failed(type(error)(self._hide(str(error))), again=isinstance(error, NetworkError))
 
     def _refused(self, url: str, response: HttpResponse) -> _Failure:
         """The error that a status stands for."""
         status = response.status
         said = self._hide(words_of(response.content))
         if status in {401, 403}:
-            msg = f"{self._service} at {self._where(url)} refused the key ({status}{said}): check it and what it may do"
+            msg = f"{self._service} at {self._where(url)} refused the key ({status}{said}): {self._key_advice}"
             return self._failed(AuthError(msg))
         if status in {404, 410}:
             msg = f"{self._service} has no {self._hide(urlsplit(url).path)} ({status}{said})"
@@ -225,8 +229,9 @@ def words_of(content: bytes) -> str:
         data = json.loads(content)
     except (ValueError, RecursionError):
         return ""
-    error = data.get("error", data) if isinstance(data, dict) else data
-    if isinstance(error, dict):
-        error = next((error[key] for key in ("error_message", "message", "reason", "detail") if error.get(key)), "")
+    error = data.get("error") if isinstance(data, dict) else data
+    if not isinstance(error, str):
+        told = error if isinstance(error, dict) else data if isinstance(data, dict) else {}
+        error = next((told[key] for key in ("error_message", "message", "reason", "detail") if told.get(key)), "")
     words = " ".join(error.split()) if isinstance(error, str) else ""
     return f": {words[:_MAX_WORDS]}" if words else ""

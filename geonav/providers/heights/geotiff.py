@@ -45,7 +45,7 @@ class GeotiffHeights:
     def _check(self) -> None:
         with self._opened() as raster:
             if raster.crs is None:
-                msg = f"{self._path} does not say in which coordinates it lies: give it some (gdal_edit.py -a_srs EPSG:4326)"
+                msg = f"{self._path} does not say where it lies: give it coordinates, as gdal_edit.py -a_srs does"
                 raise InputError(msg)
 
     @classmethod

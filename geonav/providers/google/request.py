@@ -70,7 +70,8 @@ def check_view(view: ViewSpec) -> None:
 
 def location(lat: float, lng: float) -> str:
     """A place as Google reads it, to a centimetre."""
-    return f"{lat:.7f},{lng:.7f}"
+    # Adding 0 takes the sign off a zero: one place has one spelling.
+    return f"{round(lat, 7) + 0.0:.7f},{round(lng, 7) + 0.0:.7f}"
 
 
 def address(path: str, parameters: dict[str, str], credentials: Credentials) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,11 +37,6 @@ class GeotiffHeights:
         self.datum = datum
         self._path = path
         # Looked at once, so that a wrong file is refused before anything is fetched.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it lies nowhere becomes an error just below
-            self._check()
-
-    def _check(self) -> None:
         with self._opened() as raster:
             if raster.crs is None:
                 msg = f"{self._path} does not say where it lies: give it coordinates, as gdal_edit.py -a_srs does"

@@ -13,10 +13,13 @@ from geonav.pose.dissent import strongest_dissent
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
+from geonav.pose.uncertainty import pose_covariance
 
 # A calibration may be off by this much, and by this many standard deviations, before it is called wrong.
 _MAX_FOCAL_ERROR_REL = 0.015
 _MAX_FOCAL_SIGMAS = 5.0
+# Beyond this many it is not chance, and the difference counts as the calibration's standard deviation.
+_CHANCE_SIGMAS = 3.0
 _LOOSE_CENTER_REL = 0.01
 
 
@@ -71,7 +74,9 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
             refusal = f"two places look alike: {own} keypoints speak for one alone and {other} for another"
     refusal = refusal or _look_alike(query, views, best, options)
     if refusal is None:
-        refusal = camera_doubt(query, best, options)
+        best, refusal = check_camera(query, best, options)
+        evidence = weigh(best, query)
+        refusal = refusal or objection(evidence, options.thresholds)
     return Decision(best, evidence, refusal)
 
 
@@ -84,11 +89,30 @@ def _look_alike(query: Query, views: Sequence[View], best: Solution, options: De
     return f"two places look alike: {own} keypoints match the best reference and {other} one that denies the pose"
 
 
-def camera_doubt(query: Query, best: Solution, options: DecideOptions) -> str | None:
-    """Why not to believe a calibration that was held fixed, or None.
+def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[Solution, str | None]:
+    """Compare a calibration that was held fixed with what the matches say of the focal length.
 
-    A wrong focal length bends a pose by metres and leaves the residuals small; solving for it tells.
+    A wrong focal length bends a pose by metres and leaves the residuals small; solving for it tells. Returns the
+    solution, less certain where the two differ by more than chance would have it, and why not to believe it where
+    they differ too much, or None.
     """
+    solved = _with_free_camera(query, best, options)
+    if solved is None:
+        return best, None
+    given, found = query.camera.focal_px, solved.camera.focal_px
+    sigma = float(np.sqrt(max(np.linalg.pinv(solved.adjusted.information, hermitian=True)[6, 6], 0.0)))
+    off = abs(found - given)
+    if off > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
+        return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
+    if off > _CHANCE_SIGMAS * sigma:
+        std = query.intrinsics_std[:3].copy()
+        std[0] = max(std[0], off)
+        best = replace(best, covariance=pose_covariance(best.tracks, best.views, best.adjusted, std))
+    return best, None
+
+
+def _with_free_camera(query: Query, best: Solution, options: DecideOptions) -> Solution | None:
+    """The solution with the intrinsics solved for; None where they were already, or cannot be."""
     if query.intrinsics_free or not query.camera.is_pinhole:
         return None
     loose_px = _LOOSE_CENTER_REL * max(query.camera.width, query.camera.height)
@@ -96,14 +120,7 @@ def camera_doubt(query: Query, best: Solution, options: DecideOptions) -> str | 
     std = np.array([query.camera.focal_px, loose_px, loose_px, *bend])
     free = replace(query, intrinsics_free=True, intrinsics_std=std)
     first = FirstPose(best.pose, best.camera, np.zeros(0, bool))
-    solved = refine(free, best.views, first, options.solver, method=best.method)
-    if solved is None:
-        return None
-    given, found = query.camera.focal_px, solved.camera.focal_px
-    sigma = float(np.sqrt(max(np.linalg.pinv(solved.adjusted.information, hermitian=True)[6, 6], 0.0)))
-    if abs(found - given) > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
-        return f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
-    return None
+    return refine(free, best.views, first, options.solver, method=best.method)
 
 
 def _with_all(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> Solution | None:

@@ -17,7 +17,7 @@ from geonav.pose.decide import DecideOptions, Decision, decide
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Solution, SolveOptions, solve
 from geonav.pose.tracks import View
-from geonav.pose.uncertainty import PoseCovariance
+from geonav.pose.uncertainty import PoseCovariance, ellipse_95
 from tests.pose.worlds import USUAL, Plan, World, make_world, seen
 
 OPTIONS = DecideOptions()
@@ -163,6 +163,20 @@ def test_a_calibration_that_the_matches_contradict_is_refused(seed: int, focal_p
 def test_a_calibration_that_is_a_little_off_is_believed(seed: int) -> None:
     world = make_world(Plan(seed=seed, outliers=0.2, believed=Camera.from_focal(1024, 768, 804.0)))
     assert decided(world).refusal is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_calibration_that_is_off_within_reason_widens_the_ellipse(seed: int) -> None:
+    """One percent: believed, but the pose is bent, and the reported ellipse must own up to it."""
+    world = make_world(Plan(seed=seed, outliers=0.2, believed=Camera.from_focal(1024, 768, 808.0)))
+    exact = decided(make_world(Plan(seed=seed, outliers=0.2))).solution
+    bent = decided(world)
+    assert bent.refusal is None
+    assert bent.solution is not None
+    assert exact is not None
+    reported, usual = (ellipse_95(solution.covariance.position[:2, :2])[0] for solution in (bent.solution, exact))
+    assert reported > 2 * usual
+    assert world.position_error_m(bent.solution) < 1.5 * reported
 
 
 def test_a_calibration_known_exactly_is_no_trouble() -> None:

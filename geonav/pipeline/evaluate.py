@@ -78,7 +78,7 @@ def evaluate(
         references: the database to locate against.
         config: settings.
         name: of the experiment; that of the query set if left out.
-        output: folder to write ``results.jsonl``, ``queries.json`` and ``summary.json`` to.
+        output: folder to write ``results.jsonl``, ``queries.json``, ``summary.json`` and ``report.html`` to.
         on_progress: called after each photo.
 
     Raises:
@@ -100,6 +100,9 @@ def evaluate(
     report = EvaluationReport(name or Path(query_set).name, tuple(photos), tuple(results), _summary(photos))
     if output is not None:
         _write(report, output)
+        from geonav.pipeline.report import write_report
+
+        write_report(output / "report.html", report, queries, references)
     return report
 
 

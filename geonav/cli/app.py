@@ -14,7 +14,7 @@ import typer
 import typer.main
 
 from geonav import __version__
-from geonav.cli import config, database, evaluate, importing, index, localize, models, schema
+from geonav.cli import config, database, demo, doctor, evaluate, importing, index, localize, models, schema
 from geonav.cli.session import Session
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
 
@@ -48,6 +48,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(database.app, name="database")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
+app.add_typer(demo.app, name="demo")
+app.command("doctor")(doctor.doctor)
 app.command("schema")(schema.schema)
 
 

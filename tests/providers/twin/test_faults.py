@@ -139,6 +139,8 @@ def test_faults_keep_to_the_paths_they_are_for(session, twin_of):
 def test_faults_that_make_no_sense_are_refused(rates, words):
     with pytest.raises(UsageError, match=words):
         Faults(rates)
+    with pytest.raises(UsageError, match="no regular expression"):
+        Faults(only="(")
 
 
 PASSING = ["429", "500", "503", "slow", "truncated", "wrong-length", "grey", "redirect", "unknown-error"]

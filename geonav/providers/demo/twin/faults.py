@@ -63,8 +63,13 @@ class Faults:
         """Refuse what makes no sense.
 
         Raises:
-            UsageError: an unknown kind, or a rate that is no share.
+            UsageError: an unknown kind, a rate that is no share, or a path that is no regular expression.
         """
+        try:
+            re.compile(self.only)
+        except re.error as error:
+            msg = f"faults: '{self.only}' is no regular expression ({error}): give one such as streetview"
+            raise UsageError(msg) from None
         for kind, rate in self.rates.items():
             if kind not in list(FaultKind):
                 msg = f"unknown fault '{kind}': choose of {', '.join(FaultKind)}"

@@ -19,13 +19,20 @@ class ViewTable(Table):
             "INSERT INTO views VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', NULL, 0, ?, NULL, 0, ?)"
             " ON CONFLICT (provider, pano_id, view) DO UPDATE SET azimuth_deg = excluded.azimuth_deg,"
             " pitch_deg = excluded.pitch_deg, fov_deg = excluded.fov_deg, width = excluded.width,"
-            " height = excluded.height",
+            " height = excluded.height, status = iif(status = 'done', status, 'pending'), reason = NULL",
             ((*name, *_columns(spec), uid, now) for spec, uid in views),
         )
 
-    def drop(self, name: tuple[str, str], index: int) -> None:
-        """Forget a view that is no longer planned."""
-        self._connection.execute("DELETE FROM views WHERE provider = ? AND pano_id = ? AND view = ?", (*name, index))
+    def drop(self, name: tuple[str, str], count: int) -> None:
+        """Forget a panorama's views from the index ``count`` on."""
+        self._connection.execute("DELETE FROM views WHERE provider = ? AND pano_id = ? AND view >= ?", (*name, count))
+
+    def begin_refresh(self, uids: Iterable[str]) -> None:
+        """Let views be fetched once more that are there."""
+        self._connection.executemany(
+            "UPDATE views SET status = 'pending', reason = NULL, is_refresh = 1 WHERE uid = ?",
+            ((uid,) for uid in uids),
+        )
 
     def between(self, after: tuple[str, str], last: tuple[str, str]) -> dict[tuple[str, str], list[StoredView]]:
         """Views by provider and id of the panoramas behind ``after`` up to ``last``."""
@@ -74,12 +81,11 @@ class ViewTable(Table):
         """Number of views by provider and status."""
         return grouped(self._connection.execute("SELECT provider, status, count(*) FROM views GROUP BY 1, 2"))
 
-    def failures(self, provider: str | None = None) -> list[Failure]:
+    def failures(self, status: Status, provider: str | None = None) -> list[Failure]:
         """Views that failed or are missing, by uid, and why."""
         rows = self._connection.execute(
-            "SELECT uid, reason FROM views WHERE status IN ('failed', 'missing') AND provider = coalesce(?, provider)"
-            " ORDER BY uid",
-            (provider,),
+            "SELECT uid, reason FROM views WHERE status = ? AND provider = coalesce(?, provider) ORDER BY uid",
+            (status, provider),
         )
         return [(uid, reason or "") for uid, reason in rows]
 

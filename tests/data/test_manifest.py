@@ -133,7 +133,7 @@ def test_views_and_spend(manifest: Manifest) -> None:
     assert [view.spec for view in found.views] == specs
     assert [(view.status, view.attempts, view.stamp) for view in found.views] == [("done", 1, "s"), ("failed", 1, None)]
     assert manifest.views.counts() == {"map": {"done": 1, "failed": 1}}
-    assert manifest.views.failures() == [("map_a_01", "grey")]
+    assert manifest.views.failures(Status.FAILED) == [("map_a_01", "grey")]
     assert manifest.spend.this_month("street_view") == 3
     assert manifest.spend.rows() == [("2026-03", "street_view", 3)]
     assert list(manifest.panoramas("another")) == []

@@ -1,0 +1,217 @@
+"""``geonav fetch panoramas``: pictures of panoramas become entries of the database.
+
+An entry is on disk before the manifest says so. A run that finds the entry of a view that is still pending therefore
+takes it as fetched, and paid, by a run that was killed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.manifest import Manifest
+from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
+from geonav.data.metadata import ImageMetadata
+from geonav.data.progress import OnProgress
+from geonav.pipeline.fetching.pictures import PictureJob, download, jobs_of
+from geonav.pipeline.fetching.planning import num_calls, pending_views, plan_views
+from geonav.pipeline.fetching.report import FetchOptions, FetchReport
+from geonav.pipeline.fetching.session import Operation, Step, carry_out
+from geonav.pipeline.fetching.target import check_max_cost, provider_of
+from geonav.pipeline.fetching.views import Describer
+from geonav.pipeline.pricing import estimate
+from geonav.providers.base import Provider
+
+_USUAL = FetchOptions()
+_COMMIT_EACH = 500
+
+
+def fetch_panoramas(
+    database: Database,
+    config: GeonavConfig,
+    on_progress: OnProgress | None = None,
+    options: FetchOptions = _USUAL,
+) -> FetchReport:
+    """Fetch every view that is not there yet, and bring the metadata of those that are up to date.
+
+    Raises:
+        UsageError: other views are there already, heights cannot be converted, or the cost is more than allowed.
+        AuthError: the key is missing or refused.
+        NetworkError: the service or its quota is at its end; pictures that came before are kept.
+        DatabaseError: no panoramas were found yet, or another process writes the database.
+        StorageError: the database cannot be written.
+    """
+    Manifest.open(database, read_only=True).close()
+    provider = provider_of(config)
+    describer = Describer.of(database, config)
+    with database.lock(), Manifest.open(database) as manifest:
+        database.remove_drafts()
+        with manifest.transaction():
+            _restart(manifest, provider.name, options)
+            surplus = plan_views(manifest, provider, config.fetch, options)
+        for uid in surplus:
+            if uid in database:
+                database.remove_entry(uid)
+        fetch = _Fetch(database, manifest, provider, describer)
+        fetch.bring_up_to_date()
+        calls = fetch.num_calls()
+        used = 0 if provider.paid_as is None else manifest.spend.this_month(provider.paid_as)
+        if provider.paid_as is not None:
+            check_max_cost(estimate(provider.paid_as, calls, config.prices, used).cost_usd, config)
+        step = Step(
+            "panoramas",
+            fetch.jobs(),
+            calls,
+            lambda job: download(provider, job),
+            fetch.store,
+            fetch.fail,
+            lambda job: job.views[0].uid,
+        )
+        done = carry_out(step, manifest, config, on_progress)
+        return fetch.report(done, used, config)
+
+
+def _restart(manifest: Manifest, provider: str, options: FetchOptions) -> None:
+    if options.retry_failed:
+        manifest.views.restart(provider, [Status.FAILED])
+    # A refresh that was stopped goes on where it was.
+    if options.refresh and not manifest.views.is_refreshing(provider):
+        manifest.views.restart(provider, [Status.FAILED, Status.MISSING])
+        manifest.views.restart(provider, [Status.DONE], is_refresh=True)
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """Stores pictures; only the main thread calls it."""
+
+    database: Database
+    manifest: Manifest
+    provider: Provider
+    describer: Describer
+
+    def jobs(self) -> Iterator[PictureJob]:
+        """Downloads of what is pending, in the order of the manifest."""
+        for stored in self.manifest.panoramas(self.provider.name):
+            yield from jobs_of(stored, pending_views(stored))
+
+    def num_calls(self) -> int:
+        """Number of those downloads."""
+        return sum(
+            num_calls(stored, len(pending_views(stored))) for stored in self.manifest.panoramas(self.provider.name)
+        )
+
+    def bring_up_to_date(self) -> None:
+        """Take what a killed run left as fetched, and describe entries anew about which more is known now."""
+        operations: list[Operation] = []
+        for stored in self.manifest.panoramas(self.provider.name):
+            for view in stored.views:
+                operations += self._upkeep(stored, view)
+            if len(operations) >= _COMMIT_EACH:
+                self._write(operations)
+        self._write(operations)
+
+    def _write(self, operations: list[Operation]) -> None:
+        if operations:
+            with self.manifest.transaction():
+                for operation in operations:
+                    operation()
+            operations.clear()
+
+    def _upkeep(self, stored: StoredPanorama, view: StoredView) -> list[Operation]:
+        if view.uid not in self.database:
+            return []
+        stamp = self.describer.stamp(stored, view.spec)
+        if view.status is Status.PENDING and not view.is_refresh:
+            there, wanted = self.database.metadata(view.uid), self.describer.metadata(stored, view.spec)
+            if _pano_id(there) != stored.panorama.pano_id:
+                reason = "the database has another entry of that name"
+                return [lambda: self.manifest.views.end(view.uid, Status.FAILED, reason)]
+            if _picture(there) != _picture(wanted):
+                return []
+            self._describe(stored, view)
+            return [self._done(view, stamp)]
+        if view.stamp is not None and view.stamp != stamp and not view.is_refresh:
+            self._describe(stored, view)
+            return [lambda: self.manifest.views.restamp(view.uid, stamp)]
+        return []
+
+    def _describe(self, stored: StoredPanorama, view: StoredView) -> None:
+        metadata = self.describer.metadata(stored, view.spec)
+        if self.database.metadata(view.uid).to_json() != metadata.to_json():
+            self.database.replace_metadata(view.uid, metadata)
+
+    def store(self, job: PictureJob, pictures: list[bytes]) -> Operation:
+        """Make the entries of a download; gives what to write of it."""
+        operations = []
+        for view, picture in zip(job.views, pictures, strict=True):
+            metadata = self.describer.metadata(job.stored, view.spec)
+            if view.uid in self.database:
+                self.database.remove_entry(view.uid)
+            self.database.add_entry(view.uid, picture, metadata)
+            operations.append(self._done(view, self.describer.stamp(job.stored, view.spec)))
+
+        def write() -> None:
+            for operation in operations:
+                operation()
+
+        return write
+
+    def _done(self, view: StoredView, stamp: str) -> Operation:
+        def write() -> None:
+            self.manifest.views.end(view.uid, Status.DONE, stamp=stamp)
+            if self.provider.paid_as is not None:
+                self.manifest.spend.add(self.provider.paid_as)
+
+        return write
+
+    def fail(self, job: PictureJob, status: Status, reason: str) -> Operation:
+        """What to write of a download that failed."""
+
+        def write() -> None:
+            for view in job.views:
+                self.manifest.views.end(view.uid, status, reason)
+
+        return write
+
+    def report(self, done: int, used: int, config: GeonavConfig) -> FetchReport:
+        """What this run did."""
+        paid_as, name = self.provider.paid_as, self.provider.name
+        calls = 0 if paid_as is None else self.manifest.spend.this_month(paid_as) - used
+        cost_usd = 0.0 if paid_as is None else estimate(paid_as, calls, config.prices, used).cost_usd
+        failed, missing = (self.manifest.views.failures(status, name) for status in (Status.FAILED, Status.MISSING))
+        return FetchReport(
+            "panoramas",
+            name,
+            done,
+            self.manifest.views.counts().get(name, {}),
+            calls,
+            cost_usd,
+            failed,
+            missing,
+            self._notes(),
+        )
+
+    def _notes(self) -> list[str]:
+        unplaced = unseen = 0
+        for stored in self.manifest.panoramas(self.provider.name):
+            if stored.is_gone:
+                continue
+            unplaced += self.describer.height_m(stored) is None
+            unseen += not stored.views
+        notes = []
+        if unplaced:
+            notes.append(f"{unplaced} panoramas have no height, so their views have no E: run 'geonav fetch elevation'")
+        if unseen:
+            notes.append(f"{unseen} photos are left out, as their provider does not say their camera")
+        return notes
+
+
+def _pano_id(metadata: ImageMetadata) -> object:
+    return (metadata.model_extra or {}).get("pano_id")
+
+
+def _picture(metadata: ImageMetadata) -> tuple[object, ...]:
+    """What of an entry's metadata its picture depends on."""
+    return metadata.w, metadata.h, metadata.K, metadata.azn, metadata.pitch

@@ -1,0 +1,158 @@
+"""What is still to be fetched, and what that would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.manifest import Manifest
+from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
+from geonav.data.survey import ViewSpec
+from geonav.errors import UsageError
+from geonav.pipeline.fetching.report import FetchOptions
+from geonav.pipeline.fetching.target import height_source_of, provider_of
+from geonav.pipeline.fetching.views import planned_views, uid_of
+from geonav.pipeline.pricing import Estimate, estimate
+from geonav.providers.base import Provider
+from geonav.settings.fetching import FetchConfig
+
+
+@dataclass(frozen=True)
+class FetchPlan:
+    """What a fetch of heights or pictures would do.
+
+    Attributes:
+        panoramas: that are known.
+        height_calls: for heights of the ground.
+        views: to be fetched.
+        picture_calls: that give them.
+        estimates: of the calls that are paid; none where nothing is.
+    """
+
+    panoramas: int
+    height_calls: int
+    views: int
+    picture_calls: int
+    estimates: tuple[Estimate, ...]
+
+
+def plan_fetch(
+    database: Database, config: GeonavConfig, options: FetchOptions, *, heights: bool, pictures: bool
+) -> FetchPlan:
+    """Count and price what is missing; calls nobody and changes nothing.
+
+    Args:
+        database: what is there.
+        config: names the provider, the source of heights, the views and the prices.
+        options: what is asked for beside.
+        heights: whether heights are to be fetched.
+        pictures: whether pictures are to be fetched.
+
+    Raises:
+        DatabaseError: no panoramas were found yet.
+        AuthError: a key that is needed is missing.
+    """
+    estimates: list[Estimate] = []
+    num_panoramas = height_calls = views = picture_calls = 0
+    with Manifest.open(database, read_only=True) as manifest:
+        if heights and (points := _num_heights(manifest, options)):
+            source = height_source_of(config)
+            batches = len(manifest.heights.batches())
+            height_calls = batches + -(-points // source.batch_size)
+            if source.paid_as is not None:
+                used = manifest.spend.this_month(source.paid_as)
+                estimates.append(estimate(source.paid_as, height_calls, config.prices, used))
+        if pictures:
+            provider = provider_of(config)
+            for stored in manifest.panoramas(provider.name):
+                missing = [] if stored.is_gone else _missing(database, stored, config.fetch, options)
+                num_panoramas += not stored.is_gone
+                views += len(missing)
+                picture_calls += num_calls(stored, len(missing))
+            if provider.paid_as is not None and picture_calls:
+                used = manifest.spend.this_month(provider.paid_as)
+                estimates.append(estimate(provider.paid_as, picture_calls, config.prices, used))
+        else:
+            num_panoramas = sum(counts.get("found", 0) for counts in manifest.searches.num_panoramas().values())
+    return FetchPlan(num_panoramas, height_calls, views, picture_calls, tuple(estimates))
+
+
+def num_calls(stored: StoredPanorama, num_views: int) -> int:
+    """Downloads that give views of one panorama."""
+    return num_views if stored.panorama.projection == "cut_by_provider" else min(num_views, 1)
+
+
+def pending_views(stored: StoredPanorama) -> list[StoredView]:
+    """Views of a panorama that are to be fetched."""
+    return [] if stored.is_gone else [view for view in stored.views if view.status is Status.PENDING]
+
+
+def _num_heights(manifest: Manifest, options: FetchOptions) -> int:
+    """Panoramas that would be put into new batches."""
+    again = [Status.FAILED] if options.retry_failed else []
+    if options.refresh and not manifest.heights.is_refreshing():
+        again = [Status.DONE, Status.NOTHING, Status.FAILED, Status.MISSING]
+    counted = sum(states.get(status, 0) for states in manifest.heights.counts().values() for status in again)
+    return len(manifest.heights.unplanned()) + counted
+
+
+def _missing(database: Database, stored: StoredPanorama, fetch: FetchConfig, options: FetchOptions) -> list[ViewSpec]:
+    known = {view.spec.index: view for view in stored.views}
+    again = {Status.PENDING} | ({Status.FAILED} if options.retry_failed else set())
+
+    def is_missing(spec: ViewSpec) -> bool:
+        if options.refresh:
+            return True
+        view = known.get(spec.index)
+        is_open = view is None or view.status in again
+        return is_open and (uid_of(stored.panorama, spec) not in database or (view is not None and view.is_refresh))
+
+    return [spec for spec in planned_views(stored.panorama, fetch) if is_missing(spec)]
+
+
+def plan_views(manifest: Manifest, provider: Provider, fetch: FetchConfig, options: FetchOptions) -> list[str]:
+    """Lay down the views of all panoramas, in a transaction; uids of entries that a refresh leaves without a view.
+
+    Raises:
+        UsageError: the database holds other views of the provider, or the provider cannot give these.
+    """
+    left: list[str] = []
+    for stored in manifest.panoramas(provider.name):
+        if stored.is_gone:
+            continue
+        panorama, wanted = stored.panorama, planned_views(stored.panorama, fetch)
+        _check(provider, wanted)
+        known = {view.spec.index: view for view in stored.views}
+        changed = [spec for spec in wanted if spec.index not in known or known[spec.index].spec != spec]
+        surplus = [view for index, view in known.items() if index >= len(wanted)]
+        others = [known[spec.index] for spec in changed if spec.index in known] + surplus
+        done = [view for view in others if view.status is Status.DONE and panorama.projection != "camera"]
+        if done and not options.refresh:
+            raise UsageError(_conflict(provider.name, stored))
+        name = (panorama.provider, panorama.pano_id)
+        manifest.views.plan(name, ((spec, uid_of(panorama, spec)) for spec in changed))
+        manifest.views.begin_refresh(view.uid for view in done)
+        manifest.views.drop(name, len(wanted))
+        left += [view.uid for view in surplus]
+    return left
+
+
+def _check(provider: Provider, wanted: Sequence[ViewSpec]) -> None:
+    check = getattr(provider, "check_view", None)
+    if check is not None:
+        for spec in wanted:
+            check(spec)
+
+
+def _conflict(provider: str, stored: StoredPanorama) -> str:
+    done = [view.spec for view in stored.views if view.status is Status.DONE]
+    spec = done[0]
+    there = (
+        f"{len(stored.views)} views of {spec.fov_deg:g} degrees at pitch {spec.pitch_deg:g}, {spec.width} pixels wide"
+    )
+    return (
+        f"the database holds {there}, of {provider}'s panoramas: give the same --fov, --n-directions and --pitch,"
+        " fetch into another database, or fetch all of them anew with --refresh"
+    )

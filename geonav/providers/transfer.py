@@ -85,16 +85,7 @@ class Transfer:
 
     def _following(self, url: str, params: Params | None) -> HttpResponse:
         for _ in range(_MAX_REDIRECTS + 1):
-            with self._session().get(
-                url,
-                params=params,
-                headers=self._headers if origin(url) == self._origin else {},
-                timeout=self._timeout_s,
-                stream=True,
-                allow_redirects=False,
-                # Without this, ~/.netrc is read at every call, and what it holds replaces our own headers.
-                auth=None if "@" in urlsplit(url).netloc else _as_it_is,
-            ) as response:
+            with self._sent(url, params) as response:
                 target = response.headers.get("Location")
                 if response.status_code not in _REDIRECTS or not target:
                     return HttpResponse(response.status_code, self._body(response), response.headers)
@@ -104,6 +95,23 @@ class Transfer:
                 raise TransferError(reason, again=False)
         reason = f"redirects more than {_MAX_REDIRECTS} times"
         raise TransferError(reason, again=False)
+
+    def _sent(self, url: str, params: Params | None) -> requests.Response:
+        session, here = self._session(), origin(url)
+        request = requests.Request(
+            "GET",
+            url,
+            params=params,
+            headers=self._headers if here == self._origin else None,
+            # Without this, ~/.netrc is read at every call, and what it holds replaces our own headers.
+            auth=None if "@" in urlsplit(url).netloc else _as_it_is,
+        )
+        surroundings = self._local.surroundings
+        if here not in surroundings:
+            # Proxies and certificates as the environment names them: a fifth of a call's time, so once for each host.
+            surroundings[here] = session.merge_environment_settings(url, {}, True, None, None)
+        prepared = session.prepare_request(request)
+        return session.send(prepared, timeout=self._timeout_s, allow_redirects=False, **surroundings[here])
 
     def _body(self, response: requests.Response) -> bytes:
         """Read an answer that neither grows nor takes without bound, and is as long as it says."""
@@ -130,7 +138,7 @@ class Transfer:
             session.headers["User-Agent"] = USER_AGENT
             for scheme in ("http://", "https://"):
                 session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=2))
-            self._local.session = session
+            self._local.session, self._local.surroundings = session, {}
         return session
 
 

@@ -7,7 +7,13 @@ import io
 import itertools
 import json
 import logging
-from collections.abc import Callable
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +21,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageDraw
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
@@ -430,3 +437,70 @@ def test_no_key_in_any_log_error_or_name(httpserver: HTTPServer, caplog: pytest.
         assert KEY not in text
         assert PUBLISHED.rstrip("=") not in text
         assert "c2lnbmVk" not in text
+
+
+# Speed.
+
+SERVER = f"""
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Metadata(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = 65536
+
+    def do_GET(self):
+        body = {json.dumps(FOUND).encode()!r}
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def server_process() -> Iterator[str]:
+    """The address of a server in another process: in this one it would take the clients' time."""
+    process = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    with process:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+def resident_mb() -> float:
+    words = Path("/proc/self/status").read_text().split()
+    return int(words[words.index("VmRSS:") + 1]) / 1024.0
+
+
+@pytest.mark.slow
+def test_ten_thousand_calls_take_little_longer_than_bare_ones(server_process: str) -> None:
+    """At least 80 % of the rate of a requests loop with the same threads, and no memory kept."""
+    street_view = GoogleStreetView.from_config(settings(server_process, requests_per_minute=10**8))
+    local = threading.local()
+
+    def bare(number: int) -> str:
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+        params = {"location": f"{number * 1e-5:.7f},8.4000000", "radius": "50", "source": "outdoor", "key": KEY}
+        return local.session.get(server_process + METADATA_PATH, params=params, timeout=20.0).json()["pano_id"]
+
+    def ours(number: int) -> str:
+        return street_view.search(SearchQuery(str(number), number * 1e-5, 8.4, 50.0))[0].pano_id
+
+    def rate(call: Callable[[int], str], count: int) -> float:
+        started = time.perf_counter()
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(call, range(count))) == {FOUND["pano_id"]}
+        return count / (time.perf_counter() - started)
+
+    rate(ours, 1000)
+    before_mb = resident_mb()
+    rates = [(rate(ours, 2500), rate(bare, 2500)) for _ in range(4)]
+    assert resident_mb() - before_mb < 10.0
+    assert max(mine / theirs for mine, theirs in rates) >= 0.8

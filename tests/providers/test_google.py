@@ -352,7 +352,7 @@ def test_the_grey_picture_is_told_from_pictures_that_are_nearly_empty() -> None:
 
 def test_a_panorama_that_is_gone(httpserver: HTTPServer, street_view: GoogleStreetView) -> None:
     seen = serve(httpserver, IMAGE_PATH, Response("", 404))
-    with pytest.raises(MissingError, match="panorama abc is gone; 'geonav fetch metadata --refresh'"):
+    with pytest.raises(MissingError, match="no longer has panorama abc; 'geonav fetch metadata --refresh'"):
         street_view.picture(PANORAMA, VIEW)
     assert len(seen) == 1
     serve(httpserver, METADATA_PATH, FOUND, {"status": "ZERO_RESULTS"})

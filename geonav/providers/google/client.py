@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import ClassVar, Self
 
 from shapely.geometry.base import BaseGeometry
@@ -109,14 +110,9 @@ class GoogleStreetView:
             return response.content
 
         url = address(IMAGE_PATH, image_request(panorama.pano_id, view), self._credentials)
-        failure = ""
-        try:
+        with suppress(MissingError):
             return self._http.call(url, checked)
-        except MissingError as error:
-            failure = str(error)
-        msg = (
-            f"{failure}: panorama {panorama.pano_id} is gone; 'geonav fetch metadata --refresh' finds what replaced it"
-        )
+        msg = f"{SERVICE} no longer has panorama {panorama.pano_id}; 'geonav fetch metadata --refresh' finds another"
         raise MissingError(msg)
 
     def check_view(self, view: ViewSpec) -> None:

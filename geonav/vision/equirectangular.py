@@ -14,7 +14,8 @@ than high, are averaged along the row first, so that a pyramid with square block
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -110,20 +111,33 @@ def cut_views(
         InputError: a field of view that no perspective view has.
     """
     _check_sphere(picture)
-    if not views:
-        return []
-    shapes = [_shape(view.fov_deg, view.pitch_deg, view.width, view.height, picture.shape[0]) for view in views]
-    places = [
-        _longitude_latitude(shape, view, (heading_deg, pitch_deg, roll_deg))
-        for shape, view in zip(shapes, views, strict=True)
-    ]
-    top = max(float(lat.max()) for _, lat in places)
-    bottom = min(float(lat.min()) for _, lat in places)
-    levels = _pyramid(picture, {share.level for shape in shapes for share in shape.shares}, (top, bottom))
-    return [
-        _sampled(levels, shape.shares, *place).reshape(view.height, view.width, 3)
-        for view, shape, place in zip(views, shapes, places, strict=True)
-    ]
+    cut: list[Pixels] = []
+    shape: _ViewShape | None = None
+    levels: dict[int, _Level] = {}
+    with _one_thread():
+        for view in views:
+            wanted = _shape(view.fov_deg, view.pitch_deg, view.width, view.height, picture.shape[0])
+            if wanted is not shape:
+                shape = wanted
+                levels = _pyramid(picture, shape, tilt_rad=_tilt_rad(pitch_deg, roll_deg))
+            lon, lat = _longitude_latitude(shape, view, (heading_deg, pitch_deg, roll_deg))
+            cut.append(_sampled(levels, shape.shares, lon, lat).reshape(view.height, view.width, 3))
+    return cut
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to the calling thread.
+
+    Whoever fetches cuts several panoramas side by side. Sharing out each of the many small steps of one of them over
+    cores that are busy with the others takes several times as long as going alone.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _check_sphere(picture: Pixels) -> None:
@@ -134,7 +148,7 @@ def _check_sphere(picture: Pixels) -> None:
         raise ImageError(msg)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _shape(fov_deg: float, pitch_deg: float, width: int, height: int, panorama_height: int) -> _ViewShape:
     focal_px = Camera.from_fov(width, height, fov_deg).focal_px
     x = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / focal_px
@@ -179,23 +193,36 @@ def _angles(rotation: NDArray[np.float64], rays: torch.Tensor) -> tuple[torch.Te
     return torch.atan2(x, z), torch.atan2(-y, torch.hypot(x, z))
 
 
-def _pyramid(picture: Pixels, wanted: set[int], latitudes_rad: tuple[float, float]) -> dict[int, _Level]:
-    """The wanted levels between two latitudes, the upper one first."""
+def _tilt_rad(pitch_deg: float, roll_deg: float) -> float:
+    """How far a camera's vertical axis is off the true vertical, in radians."""
+    down = rotation_from_angles(0.0, pitch_deg, roll_deg)[1]
+    return float(np.arctan2(np.hypot(down[0], down[1]), -down[2]))
+
+
+def _pyramid(picture: Pixels, shape: _ViewShape, *, tilt_rad: float) -> dict[int, _Level]:
+    """The levels that views of one shape need, as far up and down as any of them can see in a tilted panorama.
+
+    It does not depend on which of the views are cut, so that each comes out alike, to the bit, with and without others.
+    """
+    highest = min(np.pi / 2, float(shape.lat.max()) + tilt_rad)
+    lowest = max(-np.pi / 2, float(shape.lat.min()) - tilt_rad)
+    wanted = {share.level for share in shape.shares}
     levels = {}
-    averaged = Image.fromarray(np.ascontiguousarray(picture))
+    averaged = picture
     for level in range(max(wanted) + 1):
         if level:
             averaged = _halved(averaged)
         if level in wanted:
-            levels[level] = _level(np.asarray(averaged), latitudes_rad)
+            levels[level] = _level(averaged, (highest, lowest))
     return levels
 
 
-def _halved(picture: Image.Image) -> Image.Image:
+def _halved(pixels: Pixels) -> Pixels:
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
     width, height = picture.size
     if width % 2 == 0 and height % 2 == 0:
-        return picture.reduce(2)
-    return picture.resize((width // 2, height // 2), Image.Resampling.BOX)
+        return np.asarray(picture.reduce(2))
+    return np.asarray(picture.resize((width // 2, height // 2), Image.Resampling.BOX))
 
 
 def _level(pixels: Pixels, latitudes_rad: tuple[float, float]) -> _Level:

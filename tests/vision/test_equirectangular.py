@@ -72,7 +72,7 @@ def test_a_dot_lands_where_the_pinhole_camera_projects_it(azimuth, pitch, turn, 
     np.testing.assert_allclose(ideal, projected, atol=0.3)  # the wide angle draws a round dot a little outwards
 
 
-@pytest.mark.parametrize("azimuth", [0.0, 37.0, 179.99, -180.0, 270.0])
+@pytest.mark.parametrize("azimuth", [37.0, 179.99, -180.0])
 @pytest.mark.parametrize("pitch", [-90.0, -60.0, 0.0, 30.0, 90.0])
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (181.0, 0.0, 0.0), (75.0, -20.0, 35.0), (10.0, 90.0, 0.0)])
 def test_a_smooth_sphere_is_seen_alike_everywhere(azimuth, pitch, turn):
@@ -147,11 +147,21 @@ def test_detail_that_the_view_can_show_keeps_its_contrast():
 def test_views_come_in_order_and_size_whatever_their_shape():
     panorama = np.random.default_rng(0).integers(0, 256, (256, 512, 3), dtype=np.uint8)
     views = [ViewSpec(0, 10.0, 0.0, 90.0, 40, 30), ViewSpec(1, 200.0, 80.0, 20.0, 64, 64)]
-    both = cut_views(panorama, views, **LEVEL)
-    assert [cut.shape for cut in both] == [(30, 40, 3), (64, 64, 3)]
-    for view, cut in zip(views, both, strict=True):
-        np.testing.assert_array_equal(cut_views(panorama, [view], **LEVEL)[0], cut)
+    assert [cut.shape for cut in cut_views(panorama, views, **LEVEL)] == [(30, 40, 3), (64, 64, 3)]
     assert cut_views(panorama, [], **LEVEL) == []
+
+
+@pytest.mark.parametrize("pitch", [0.0, 7.0])
+def test_a_view_is_the_same_to_the_bit_whichever_others_are_cut_with_it(pitch):
+    """A fetch that was stopped goes on with the views that are missing."""
+    panorama = np.random.default_rng(0).integers(0, 256, (512, 1024, 3), dtype=np.uint8)
+    views = [ViewSpec(index, 45.0 * index, 0.0, 90.0, 101, 99) for index in range(8)]
+    views.append(ViewSpec(8, 0.0, 60.0, 90.0, 64, 64))
+    angles = {"heading_deg": 12.3, "pitch_deg": pitch, "roll_deg": -pitch}
+    together = cut_views(panorama, views, **angles)
+    for view, cut in zip(views, together, strict=True):
+        np.testing.assert_array_equal(cut_views(panorama, [view], **angles)[0], cut)
+    np.testing.assert_array_equal(cut_views(panorama, views[3:6], **angles), together[3:6])
 
 
 def test_uneven_sides_and_read_only_pixels_are_cut_too():

@@ -14,7 +14,21 @@ import typer
 import typer.main
 
 from geonav import __version__
-from geonav.cli import config, database, demo, doctor, evaluate, importing, index, localize, models, schema
+from geonav.cli import (
+    config,
+    database,
+    demo,
+    doctor,
+    evaluate,
+    fetching,
+    importing,
+    index,
+    localize,
+    models,
+    postview,
+    preview,
+    schema,
+)
 from geonav.cli.session import Session
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
 
@@ -41,7 +55,10 @@ app = typer.Typer(
         "max_content_width": 110,
     },
 )
+app.command("preview")(preview.preview)
+app.command("postview")(postview.postview)
 app.add_typer(importing.app, name="import")
+app.add_typer(fetching.app, name="fetch")
 app.add_typer(index.app, name="index")
 app.command("localize")(localize.localize)
 app.command("evaluate")(evaluate.evaluate)

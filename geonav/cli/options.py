@@ -37,14 +37,17 @@ def _field(name: str) -> FieldInfo:
     return model.model_fields[last]
 
 
-def setting(name: str, *flags: str, note: str = "") -> Any:  # noqa: ANN401 - typer's own type for an option
+def setting(name: str, *flags: str, note: str = "", metavar: str | None = None) -> Any:  # noqa: ANN401 - typer's own type
     """An option for the setting ``name`` as in ``local.max_keypoints``."""
     field = _field(name)
     default = field.get_default(call_default_factory=True)
     if isinstance(default, bool):
         default = "on" if default else "off"
+    if isinstance(default, tuple):
+        default = " ".join(f"{item:g}" for item in default)
     shown = "not set" if default is None else default
-    return typer.Option(*flags, help=f"{field.description}{note} [default: {shown}]", show_default=False)
+    text = f"{field.description}{note} [default: {shown}]"
+    return typer.Option(*flags, help=text, metavar=metavar, show_default=False)
 
 
 DATABASE_NOTE = "; also GEONAV_DATABASE or geonav.toml"

@@ -252,7 +252,7 @@ def _dress(page: folium.Map, title: str, providers: list[str]) -> None:
     root.html.add_child(
         Verbatim('<div id="geonav-note" hidden></div><noscript>This map needs JavaScript.</noscript>'), index=0
     )
-    page.add_child(Start())
+    page.add_child(Start())  # type: ignore[no-untyped-call]
 
 
 def _in_script(value: object) -> str:

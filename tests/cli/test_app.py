@@ -16,6 +16,11 @@ from geonav.errors import AuthError, GeonavError, NetworkError, PartialError, St
 from tests.cli.conftest import Run
 
 COMMANDS = [
+    ["preview"],
+    ["postview"],
+    ["fetch", "metadata"],
+    ["fetch", "elevation"],
+    ["fetch", "panoramas"],
     ["import", "colmap"],
     ["import", "folder"],
     ["import", "database"],

@@ -1,0 +1,34 @@
+"""Files that a command writes where its user says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geonav.data.files import storage_errors
+from geonav.errors import UsageError
+
+
+def prepared(path: Path, endings: tuple[str, ...]) -> Path:
+    """A path to write a file to, its folder made if there is none.
+
+    Args:
+        path: where to.
+        endings: of its name, the allowed ones.
+
+    Raises:
+        UsageError: the ending is none of them, or there is a folder of that name, or a file where its folder should be.
+        StorageError: the folder cannot be made.
+    """
+    if path.suffix.lower() not in endings:
+        msg = f"--output {path}: end its name with {' or '.join(endings)}"
+        raise UsageError(msg)
+    if path.is_dir():
+        msg = f"--output {path} is a folder: name a file in it"
+        raise UsageError(msg)
+    try:
+        with storage_errors(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        msg = f"--output {path}: {path.parent} is no folder"
+        raise UsageError(msg) from None
+    return path

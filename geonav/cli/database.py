@@ -20,11 +20,15 @@ RepairOption = Annotated[
 
 @app.command("info")
 def info(context: typer.Context, database: DatabaseOption = None, as_json: JsonOption = False) -> None:
-    """Say how many photos there are, where, and what is indexed."""
+    """Say how many photos there are, where, what is indexed, and what was fetched at what cost."""
     from geonav.pipeline.check import describe
+    from geonav.pipeline.coverage import coverage
 
     config = Session.of(context).config({"database": database})
-    output.write_info(describe(open_database(config)), as_json=as_json)
+    opened = open_database(config)
+    fetched = coverage(opened, config)
+    known = output.plain(describe(opened))
+    output.write_info(known if fetched is None else known | {"fetched": output.plain(fetched)}, as_json=as_json)
 
 
 @app.command("check")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from geonav.config import GeonavConfig
@@ -18,7 +19,7 @@ from tests.pipeline import fake_sources
 SIZE = 30
 
 
-def main(path: Path, kill_after_s: float) -> None:
+def main(path: Path, kill_after_s: float, before_pictures: Callable[[], object] = bool) -> None:
     """Fetch all there is into ``path``; be killed on the way if the time is not 0."""
     manifest.clock = lambda: fake_sources.NOON
     PROVIDERS._targets["fake"] = "tests.pipeline.fake_sources:FakeProvider"
@@ -34,6 +35,7 @@ def main(path: Path, kill_after_s: float) -> None:
     fetch_metadata(path, fake_sources.sampling(), config)
     database = Database.open(path)
     fetch_elevation(database, config)
+    before_pictures()
     fetch_panoramas(database, config)
 
 

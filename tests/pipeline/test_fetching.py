@@ -333,7 +333,7 @@ def test_what_is_missing_is_priced_before_it_is_fetched(tmp_path: Path, world: W
     with Manifest.open(database) as manifest, manifest.transaction():
         manifest.spend.add("street_view", 9_990)
     before = rows_of(tmp_path / "db")
-    plan = plan_fetch(database, config_of(), FetchOptions(), heights=True, pictures=True)
+    plan = plan_fetch(database, config_of(), heights=FetchOptions(), pictures=FetchOptions())
     assert (plan.panoramas, plan.height_calls, plan.views, plan.picture_calls) == (6, 2, 24, 24)
     assert [(found.sku, found.calls, found.used) for found in plan.estimates] == [
         ("elevation", 2, 0), ("street_view", 24, 9_990),
@@ -346,7 +346,7 @@ def test_what_is_missing_is_priced_before_it_is_fetched(tmp_path: Path, world: W
     assert world.count("picture") == 0
     report = fetch_panoramas(database, config_of(max_cost_usd=0.10))
     assert report.cost_usd == pytest.approx(0.098)
-    plan = plan_fetch(database, config_of(), FetchOptions(), heights=False, pictures=True)
+    plan = plan_fetch(database, config_of(), heights=None, pictures=FetchOptions())
     assert (plan.views, plan.estimates) == (0, ())
 
 

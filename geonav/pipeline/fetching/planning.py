@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
@@ -14,9 +15,13 @@ from geonav.errors import UsageError
 from geonav.pipeline.fetching.report import FetchOptions
 from geonav.pipeline.fetching.target import height_source_of, provider_of
 from geonav.pipeline.fetching.views import planned_views, uid_of
-from geonav.pipeline.pricing import Estimate, estimate
+from geonav.pipeline.pricing import Estimate, estimate, total_usd
 from geonav.providers.base import Provider
+from geonav.providers.registry import HEIGHT_SOURCES, PROVIDERS
 from geonav.settings.fetching import FetchConfig
+
+if TYPE_CHECKING:
+    from geonav.pipeline.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -37,46 +42,64 @@ class FetchPlan:
     picture_calls: int
     estimates: tuple[Estimate, ...]
 
+    @property
+    def cost_usd(self) -> float:
+        """Of all paid calls."""
+        return total_usd(self.estimates)
+
 
 def plan_fetch(
-    database: Database, config: GeonavConfig, options: FetchOptions, *, heights: bool, pictures: bool
+    database: Database, config: GeonavConfig, *, heights: FetchOptions | None, pictures: FetchOptions | None
 ) -> FetchPlan:
     """Count and price what is missing; calls nobody and changes nothing.
 
     Args:
         database: what is there.
         config: names the provider, the source of heights, the views and the prices.
-        options: what is asked for beside.
-        heights: whether heights are to be fetched.
-        pictures: whether pictures are to be fetched.
+        heights: how heights are to be fetched; None where they are not.
+        pictures: how pictures are to be fetched; None where they are not.
 
     Raises:
         DatabaseError: no panoramas were found yet.
         AuthError: a key that is needed is missing.
     """
     estimates: list[Estimate] = []
-    num_panoramas = height_calls = views = picture_calls = 0
+    views = picture_calls = 0
     with Manifest.open(database, read_only=True) as manifest:
-        if heights and (points := _num_heights(manifest, options)):
+        found = manifest.searches.num_panoramas()
+        num_panoramas = sum(counts.get("found", 0) for counts in found.values())
+        height_calls = 0 if heights is None else len(manifest.heights.batches())
+        points = 0 if heights is None else _num_heights(manifest, heights)
+        if height_calls or points:
             source = height_source_of(config)
-            batches = len(manifest.heights.batches())
-            height_calls = batches + -(-points // source.batch_size)
-            if source.paid_as is not None:
-                used = manifest.spend.this_month(source.paid_as)
-                estimates.append(estimate(source.paid_as, height_calls, config.prices, used))
-        if pictures:
+            height_calls += -(-points // source.batch_size)
+            estimates += _estimates(manifest, source.paid_as, height_calls, config)
+        if pictures is not None:
             provider = provider_of(config)
+            num_panoramas = found.get(provider.name, {}).get("found", 0)
             for stored in manifest.panoramas(provider.name):
-                missing = [] if stored.is_gone else _missing(database, stored, config.fetch, options)
-                num_panoramas += not stored.is_gone
+                missing = [] if stored.is_gone else _missing(database, stored, config.fetch, pictures)
                 views += len(missing)
                 picture_calls += num_calls(stored, len(missing))
-            if provider.paid_as is not None and picture_calls:
-                used = manifest.spend.this_month(provider.paid_as)
-                estimates.append(estimate(provider.paid_as, picture_calls, config.prices, used))
-        else:
-            num_panoramas = sum(counts.get("found", 0) for counts in manifest.searches.num_panoramas().values())
+            estimates += _estimates(manifest, provider.paid_as, picture_calls, config)
     return FetchPlan(num_panoramas, height_calls, views, picture_calls, tuple(estimates))
+
+
+def plan_area(sampling: Sampling, config: GeonavConfig) -> FetchPlan:
+    """The most that an area can come to whose panoramas are not known yet: one at each point; calls nobody."""
+    provider = PROVIDERS.load(config.fetch.provider)
+    source = HEIGHT_SOURCES.load(config.elevation.source)
+    count = len(sampling.points)
+    height_calls, views = -(-count // source.batch_size), count * config.fetch.n_directions
+    paid = [(source.paid_as, height_calls), (provider.paid_as, views)]
+    estimates = [estimate(sku, calls, config.prices) for sku, calls in paid if sku is not None and calls]
+    return FetchPlan(count, height_calls, views, views, tuple(estimates))
+
+
+def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavConfig) -> list[Estimate]:
+    if sku is None or not calls:
+        return []
+    return [estimate(sku, calls, config.prices, manifest.spend.this_month(sku))]
 
 
 def num_calls(stored: StoredPanorama, num_views: int) -> int:

@@ -19,6 +19,7 @@ from geonav.data.manifest_rows import Status
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.errors import AuthError, GeonavError, MissingError, NetworkError, QuotaError, StorageError, UsageError
 from geonav.pipeline.fetching.workers import Workers
+from geonav.providers.redaction import redact
 
 logger = logging.getLogger(__name__)
 Job = TypeVar("Job")
@@ -128,7 +129,7 @@ def carry_out(step: Step[Job, Result], manifest: Manifest, config: GeonavConfig,
         for outcome in workers.run(step.jobs):
             try:
                 _record(step, recorder, outcome.job, outcome.result, outcome.error)
-            except (*_FATAL, NetworkError) as error:
+            except Exception as error:  # noqa: BLE001 - raised again once what came before is stored
                 fatal = fatal or error
                 workers.stop()
                 continue
@@ -148,12 +149,13 @@ def _record(
 ) -> None:
     if error is None:
         recorder.store(step.succeeded(job, result))  # type: ignore[arg-type]
-    elif isinstance(error, _FATAL) or not isinstance(error, GeonavError):
+        return
+    if isinstance(error, _FATAL) or not isinstance(error, GeonavError):
         raise error
-    elif isinstance(error, NetworkError):
-        logger.info("%s: %s", step.label(job), error)
-        recorder.fail(step.failed(job, Status.FAILED, str(error)), error)
+    # Providers hide their keys themselves; a reason is kept for good, so that it is looked through once more.
+    reason = redact(str(error))
+    logger.info("%s: %s", step.label(job), reason)
+    if isinstance(error, NetworkError):
+        recorder.fail(step.failed(job, Status.FAILED, reason), error)
     else:
-        logger.info("%s: %s", step.label(job), error)
-        status = Status.MISSING if isinstance(error, MissingError) else Status.FAILED
-        recorder.store(step.failed(job, status, str(error)))
+        recorder.store(step.failed(job, Status.MISSING if isinstance(error, MissingError) else Status.FAILED, reason))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.affinity import scale, translate
 from shapely.geometry.base import BaseGeometry
 
@@ -108,7 +109,8 @@ class BoxSearch:
         if Tile.at(lat, lng, self.tile.zoom) != self.tile:
             return False
         if self.part is not None:
-            return bool(shapely.dwithin(self.part, shapely.Point(lng, lat), _EDGE_DEG))
+            place = shapely.Point(_without_dust(np.array([lng, lat])))
+            return bool(shapely.dwithin(self.part, place, _EDGE_DEG))
         south, west, north, east = self.query.box or self.tile.box
         return south - _EDGE_DEG <= lat <= north + _EDGE_DEG and west - _EDGE_DEG <= lng <= east + _EDGE_DEG
 
@@ -121,7 +123,7 @@ def box_searches(
     Raises:
         UsageError: the area takes more tiles than anybody would want to ask for.
     """
-    wanted = wrapped(area if area is not None else around(points, radius_m))
+    wanted = shapely.transform(wrapped(area if area is not None else around(points, radius_m)), _without_dust)
     # No tile is larger in square degrees than those at the equator.
     _refuse_more_than(_MAX_TILES, wanted.area / (360.0 / (1 << zoom)) ** 2)
     found: list[BoxSearch] = []
@@ -148,6 +150,11 @@ def around(points: Sequence[SamplePoint], radius_m: float) -> BaseGeometry:
         wide = high / max(0.001, math.cos(math.radians(min(90.0, abs(point.lat) + high))))
         discs.append(translate(scale(unit, wide, high, origin=(0, 0)), point.lng, point.lat))
     return shapely.union_all(discs)
+
+
+def _without_dust(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees without digits that nobody measured; GEOS divides by numbers next to nothing."""
+    return np.round(degrees, 12) + 0.0
 
 
 def _collect(tile: Tile, area: BaseGeometry, zoom: int, found: list[BoxSearch]) -> None:

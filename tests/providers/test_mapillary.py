@@ -248,6 +248,8 @@ class TestCameras:
         assert panorama.sequence == "s-1"
         assert panorama.extra["quality_score"] == 0.9
         assert "signed" not in json.dumps(panorama.extra)
+        odd = parse_entity(photo(quality_score=float("nan"), make=["GoPro"], merge_cc=True)).extra
+        assert not {"quality_score", "make", "merge_cc"} & set(odd)
         assert isinstance(panorama.camera, Camera)
 
 

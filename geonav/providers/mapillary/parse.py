@@ -233,5 +233,6 @@ def _extra(entity: dict[str, Any], *, is_computed: bool) -> dict[str, Any]:
     """What may serve later; no address, because addresses of pictures are signed."""
     kept = {"altitude": "altitude_m", "compass_angle": "compass_deg", "merge_cc": "merge_cc", "width": "width"}
     kept |= {name: name for name in ("height", "make", "model", "quality_score", "camera_type")}
-    facts = {name: entity[key] for key, name in kept.items() if isinstance(entity.get(key), int | float | str)}
+    found = {name: entity.get(key) for key, name in kept.items()}
+    facts = {name: value for name, value in found.items() if isinstance(value, str) or _numbers([value], 1) is not None}
     return {"is_computed": is_computed, **facts}

@@ -15,7 +15,7 @@ from geonav.providers.http import HttpClient, HttpLimits
 # Somewhere with imagery of every provider: the Eiffel Tower.
 _LAT, _LNG = 48.8584, 2.2945
 _BOX = f"{_LNG - 0.0005},{_LAT - 0.0005},{_LNG + 0.0005},{_LAT + 0.0005}"
-_LIMITS = HttpLimits(attempts=2, timeout_s=10.0)
+_LIMITS = HttpLimits(attempts=2, backoff_s=0.2, timeout_s=10.0)
 _MOST_SKEW_S = 300.0
 
 

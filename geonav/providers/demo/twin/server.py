@@ -93,7 +93,7 @@ class Twin:
         # Whoever listens at all addresses is reached at this machine's own.
         shown = "127.0.0.1" if host in ("", "0.0.0.0") else host  # noqa: S104
         self.base_url = f"http://{shown}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="geonav-twin")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="geonav-twin")
         self._thread.start()
         return self.base_url
 

@@ -36,15 +36,16 @@ def paced(stamp: Path, interval_s: float) -> Iterator[None]:
     try:
         _wait_for_lock(descriptor)  # closing the file drops it, and so does the end of the process
         since_s = time.time() - _seconds(os.read(descriptor, _STAMP_BYTES))
-        if 0 <= since_s < interval_s:  # a stamp of the future tells of a clock put back
-            time.sleep(interval_s - since_s)
+        # Clocks are put back a little now and then; a stamp of the far future is no reason to wait for it.
+        if abs(since_s) < interval_s:
+            time.sleep(min(interval_s - since_s, interval_s))
         try:
             yield
         finally:
             with storage_errors(stamp):
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{time.time():.3f}".encode())
+                os.write(descriptor, f"{time.time():.6f}".encode())
     finally:
         os.close(descriptor)
 

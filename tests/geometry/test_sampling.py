@@ -43,7 +43,7 @@ def test_a_disc_holds_the_grid_within_it_and_nothing_else(pattern, spacing_m, ra
 
 
 @given(patterns, st.floats(5, 40), st.integers(0, 10_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_polygons_with_holes_hold_as_many_points_as_their_area_says(pattern, spacing_m, seed):
     random = np.random.default_rng(seed)
     angles = np.sort(random.uniform(0, 2 * np.pi, 9))
@@ -52,7 +52,7 @@ def test_polygons_with_holes_hold_as_many_points_as_their_area_says(pattern, spa
     grid = Grid(spacing_m, pattern)
     xy = grid.points(Polygons(area), 100_000)
     inside = area.buffer(1e-6)
-    assert all(inside.covers(Point(point)) for point in xy[:: max(1, len(xy) // 200)])
+    assert all(inside.covers(Point(point)) for point in xy[:: max(1, len(xy) // 50)])
     # The count of a grid differs from the area's by no more than a share of the points along the edge.
     assert abs(len(xy) - grid.estimate(area.area)) <= 3 + area.length / spacing_m
     assert len(np.unique(xy.round(6), axis=0)) == len(xy)
@@ -124,7 +124,7 @@ def test_spacing_on_the_ground_is_the_same_everywhere(lat, lng):
     plane = MetricPlane(lat, lng)
     xy = Grid(50.0).points(Disc(2000), 10_000)
     lats, lngs = plane.geo_from_xy(xy)
-    rim = np.argsort(np.hypot(*xy.T))[-20:]
+    rim = np.argsort(np.hypot(*xy.T))[-6:]
     for index in rim:
         neighbours = GEOD.inv(np.full(len(xy), lngs[index]), np.full(len(xy), lats[index]), lngs, lats)[2]
         assert np.sort(neighbours)[1] == pytest.approx(50.0, abs=0.01)

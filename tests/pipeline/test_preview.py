@@ -28,7 +28,7 @@ def grid(spacing_m: float, radius_m: float = 1000.0) -> tuple[Sampling, GeonavCo
 
 
 def test_calls_and_money_follow_from_the_points() -> None:
-    sampling, settings = grid(10.0, 3000.0)
+    sampling, settings = grid(10.0, 1500.0)
     report = preview(sampling, settings)
     google, mapillary, panoramax = report.providers
     assert report.num_points == google.searches == len(sampling.points)
@@ -38,11 +38,11 @@ def test_calls_and_money_follow_from_the_points() -> None:
     assert google.cost_usd == pytest.approx(
         price(google.pictures, settings.prices.street_view) + price(google.height_calls, settings.prices.elevation)
     )
-    assert google.cost_usd > 1000
+    assert google.cost_usd > 500
     assert (mapillary.cost_usd, panoramax.cost_usd) == (0.0, 0.0)
     assert mapillary.searches is not None
     assert panoramax.searches is not None
-    assert 4 <= mapillary.searches < panoramax.searches < 400
+    assert 2 <= mapillary.searches < panoramax.searches < 100
 
 
 def test_heights_of_another_source_cost_nothing() -> None:

@@ -260,6 +260,14 @@ def test_heights_of_another_datum_are_never_mixed(tmp_path: Path, monkeypatch: p
     assert FakeProvider.world.count("heights") == 0
 
 
+def test_panoramas_that_know_their_height_in_another_datum(tmp_path: Path, world: World) -> None:
+    world.panoramas = {"q": [Panorama("fake", "a", 48.5, 8.2, "cut_by_provider", alt_m=5.0, alt_datum="local")]}
+    fetch_metadata(tmp_path / "db", sampling(), config_of())
+    with pytest.raises(UsageError, match=r"heights in local cannot be taken to the database's egm96"):
+        fetch_panoramas(Database.open(tmp_path / "db"), config_of())
+    assert world.count("picture") == 0
+
+
 def test_a_sphere_is_downloaded_once_and_cut(tmp_path: Path, world: World) -> None:
     known = {"projection": "equirectangular", "alt_m": 5.0, "alt_datum": "egm96", "heading_deg": 30.0}
     world.panoramas = street(2, **known).panoramas

@@ -97,10 +97,17 @@ class _Fetch:
             yield from jobs_of(stored, pending_views(stored))
 
     def num_calls(self) -> int:
-        """Number of those downloads."""
-        return sum(
-            num_calls(stored, len(pending_views(stored))) for stored in self.manifest.panoramas(self.provider.name)
-        )
+        """Number of those downloads, once it is sure that each can be placed in the database.
+
+        Raises:
+            UsageError: a height is in a datum that cannot be taken to the database's.
+        """
+        count = 0
+        for stored in self.manifest.panoramas(self.provider.name):
+            if pending := pending_views(stored):
+                self.describer.height_m(stored)
+                count += num_calls(stored, len(pending))
+        return count
 
     def bring_up_to_date(self) -> None:
         """Take what a killed run left as fetched, and describe entries anew about which more is known now."""

@@ -255,4 +255,4 @@ def test_a_disk_that_fills_up_is_one_line(run: Run, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.pipeline.fetch_run", str(tmp_path / "full"), "0"]
     subprocess.run(command, cwd=root, check=True)
     assert all(path.read_bytes() == content for path, content in before.items())
-    assert len(Database.open(tmp_path / "full")) == 120
+    assert len(Database.open(tmp_path / "full")) == 48

@@ -16,7 +16,7 @@ from geonav.pipeline.fetching import fetch_elevation, fetch_metadata, fetch_pano
 from geonav.providers.registry import HEIGHT_SOURCES, PROVIDERS
 from tests.pipeline import fake_sources
 
-SIZE = 30
+SIZE = 16
 
 
 def main(path: Path, kill_after_s: float, before_pictures: Callable[[], object] = bool) -> None:
@@ -26,7 +26,7 @@ def main(path: Path, kill_after_s: float, before_pictures: Callable[[], object] 
     HEIGHT_SOURCES._targets["google"] = "tests.pipeline.fake_sources:FakeHeights"
     fake_sources.FakeProvider.world = fake_sources.street(SIZE)
     fake_sources.FakeProvider.world.delay_s = 0.01
-    fetch = {"provider": "fake", "n_directions": 4, "size_px": 64, "workers": 4}
+    fetch = {"provider": "fake", "n_directions": 3, "size_px": 64, "workers": 4}
     config = GeonavConfig.model_validate({"fetch": fetch})
     if kill_after_s:
         timer = threading.Timer(kill_after_s, lambda: os.kill(os.getpid(), signal.SIGKILL))

@@ -24,19 +24,19 @@ from tests.providers.twin.stand_in import StandInCity, StandInPanorama
 ROOT = Path(__file__).parents[2]
 KEY = "AIzaAKeyThatNobodyMaySee"
 WORKERS = 4
-NUM_PANORAMAS, NUM_VIEWS = 16, 64
+NUM_PANORAMAS, NUM_VIEWS = 12, 48
 
 TwinOf = Callable[[Faults], Twin]
 
 
 class LongStreet(StandInCity):
-    """A panorama every 8 m."""
+    """A panorama every 10 m."""
 
     @cached_property
     def panoramas(self) -> list[StandInPanorama]:
         made = []
         for index in range(NUM_PANORAMAS):
-            lat, lng, alt = (float(v) for v in self.frame.geo_from_enu([8.0 * index - 60.0, 0.0, 2.5]))
+            lat, lng, alt = (float(v) for v in self.frame.geo_from_enu([10.0 * index - 60.0, 0.0, 2.5]))
             made.append(StandInPanorama(f"a{index:02d}", lat, lng, alt, 90.0, "2024-05-17", "Lange Gasse"))
         return made
 

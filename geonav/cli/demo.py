@@ -6,7 +6,7 @@ import json
 import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +56,13 @@ def serve(
         ),
     ] = None,
     fault_path: Annotated[
-        str, typer.Option("--fault-path", metavar="REGEX", help="only calls whose path holds this fail; '' is all")
+        str,
+        typer.Option(
+            "--fault-path",
+            metavar="REGEX",
+            help="only calls whose path holds this fail [default: all]",
+            show_default=False,
+        ),
     ] = "",
     as_toml: Annotated[
         bool,
@@ -79,17 +85,22 @@ def serve(
     city = DemoCity(CityPlan(seed=seed, num_panoramas=panoramas, **noise))
     twin = Twin(city, faults)
     twin.start(host, port)
-    try:
+    with suppress(KeyboardInterrupt), _stopped_at_last(twin):
         for line in _toml_lines(twin) if as_toml else _shell_lines(twin):
             typer.echo(line)
         if not Session.of(context).quiet:
             typer.echo(f"{city.name} with {panoramas} panoramas is served at {twin.base_url}; Ctrl-C ends", err=True)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-    finally:
-        twin.stop()
+        threading.Event().wait()
     if not Session.of(context).quiet:
         typer.echo(f"{twin.calls.total} calls, {twin.calls.billed_images} of them images that cost money", err=True)
+
+
+@contextmanager
+def _stopped_at_last(twin: Twin) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        twin.stop()
 
 
 def parse_faults(texts: Sequence[str], seed: int, path: str = "") -> Faults:

@@ -17,6 +17,12 @@ from geonav.providers.demo.twin import FaultKind, Faults, Twin
 from tests.providers.twin.stand_in import StandInCity
 
 NUM_VIEWS = 4 * 2
+QUICK = (FaultKind.SERVER_ERROR, FaultKind.WRONG_LENGTH, FaultKind.GREY)
+KINDS = [
+    pytest.param(kind, marks=() if kind in QUICK else pytest.mark.slow)
+    for kind in FaultKind
+    if kind is not FaultKind.REQUEST_DENIED
+]
 
 
 def config_for(twin: Twin, cache: Path, provider: str = "demo") -> GeonavConfig:
@@ -63,7 +69,7 @@ def test_every_provider_fills_a_database(tmp_path: Path, provider: str):
     assert check_database(Database.open(tmp_path / "db")).findings == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.REQUEST_DENIED])
+@pytest.mark.parametrize("kind", KINDS)
 def test_faults_change_nothing_in_the_end(tmp_path: Path, undisturbed: dict[str, bytes], kind: FaultKind):
     assert len(undisturbed) == NUM_VIEWS
     faults = Faults({kind: 0.3}, seed=5, slow_s=0.01, only="^(/redirected)?/maps/")

@@ -34,7 +34,7 @@ MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 10
 LICENCE = "etalab-2.0"
 FULL_WIDTH = 2048
-_WIDTHS = {"hd": FULL_WIDTH, "sd": 2048, "thumb": 500}
+_WIDTHS = {"hd": FULL_WIDTH, "sd": 2048, "thumb": 504}  # a multiple of 8, as the city renders
 _UUID = r"([0-9a-f-]{36})"
 _PLACE_DISTANCE_M = 15.0
 

@@ -25,6 +25,9 @@ def write_plan(plan: FetchPlan, *, at_most: bool, as_json: bool) -> None:
         known = {**output.plain(plan), "cost_usd": plan.cost_usd, "is_upper_bound": at_most}
         output.write_json(known)
         return
+    if plan.panoramas is None:
+        typer.echo("how many panoramas there are is known after 'geonav fetch metadata'; nothing was fetched")
+        return
     most = "at most " if at_most else ""
     typer.echo(f"{most}{plan.panoramas:,} panoramas; to be fetched: {most}{plan.views:,} views")
     typer.echo(f"calls: {most}{plan.height_calls:,} for heights, {most}{plan.picture_calls:,} for pictures")

@@ -79,6 +79,31 @@ def test_a_dry_run_prices_and_calls_nobody(run: Run, world: World) -> None:
     assert world.calls == []
 
 
+def test_where_only_asking_tells(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeProvider, "searches", "boxes")
+    ended = run("fetch", "metadata", *HERE, *DB, "--dry-run")
+    assert ended.out == "how many panoramas there are is known after 'geonav fetch metadata'; nothing was fetched\n"
+    plan = json.loads(run("fetch", "metadata", *HERE, *DB, "--dry-run", "--json").out)
+    assert (plan["panoramas"], plan["cost_usd"], world.calls) == (None, 0, [])
+
+
+def test_where_there_is_nothing(run: Run, world: World) -> None:
+    world.panoramas = {"q": []}
+    ended = run("fetch", "metadata", *HERE, *DB)
+    assert (ended.code, ended.out) == (0, "metadata (fake): 1 nothing; 1 calls of this run\n  0 panoramas\n")
+    ended = run("fetch", "panoramas", *DB, "--yes")
+    assert (ended.code, ended.err.count("\n")) == (3, 1)
+    assert ended.err.startswith("error: fake has no panorama where it was asked")
+
+
+def test_panoramas_of_another_provider(run: Run) -> None:
+    run("fetch", "metadata", *HERE, *DB)
+    ended = run("fetch", "panoramas", *DB, "--provider", "google")
+    assert (ended.code, ended.err) == (
+        2, "error: the database has panoramas of fake, none of google: add --provider fake\n",
+    )  # fmt: skip
+
+
 def test_paid_calls_need_a_yes(run: Run, world: World) -> None:
     run("fetch", "metadata", *HERE, *DB)
     for command in ("elevation", "panoramas"):

@@ -16,7 +16,7 @@ from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
 from geonav.data.metadata import ImageMetadata
 from geonav.data.progress import OnProgress
 from geonav.pipeline.fetching.pictures import PictureJob, download, jobs_of
-from geonav.pipeline.fetching.planning import num_calls, pending_views, plan_views
+from geonav.pipeline.fetching.planning import check_found, num_calls, pending_views, plan_views
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
 from geonav.pipeline.fetching.session import Operation, Step, carry_out
 from geonav.pipeline.fetching.target import check_max_cost, provider_of
@@ -38,12 +38,14 @@ def fetch_panoramas(
 
     Raises:
         UsageError: other views are there already, heights cannot be converted, or the cost is more than allowed.
+        InputError: the provider has no panoramas where it was asked.
         AuthError: the key is missing or refused.
         NetworkError: the service or its quota is at its end; pictures that came before are kept.
         DatabaseError: no panoramas were found yet, or another process writes the database.
         StorageError: the database cannot be written.
     """
-    Manifest.open(database, read_only=True).close()
+    with Manifest.open(database, read_only=True) as manifest:
+        check_found(manifest, config)
     provider = provider_of(config)
     describer = Describer.of(database, config)
     with database.lock(), Manifest.open(database) as manifest:

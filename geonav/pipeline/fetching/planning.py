@@ -11,7 +11,7 @@ from geonav.data.database import Database
 from geonav.data.manifest import Manifest
 from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
 from geonav.data.survey import ViewSpec
-from geonav.errors import UsageError
+from geonav.errors import InputError, UsageError
 from geonav.pipeline.fetching.report import FetchOptions
 from geonav.pipeline.fetching.target import height_source_of, provider_of
 from geonav.pipeline.fetching.views import planned_views, uid_of
@@ -29,17 +29,17 @@ class FetchPlan:
     """What a fetch of heights or pictures would do.
 
     Attributes:
-        panoramas: that are known.
+        panoramas: that are known, or may be found; None where only asking tells, as then for the calls.
         height_calls: for heights of the ground.
         views: to be fetched.
         picture_calls: that give them.
         estimates: of the calls that are paid; none where nothing is.
     """
 
-    panoramas: int
-    height_calls: int
-    views: int
-    picture_calls: int
+    panoramas: int | None
+    height_calls: int | None
+    views: int | None
+    picture_calls: int | None
     estimates: tuple[Estimate, ...]
 
     @property
@@ -75,8 +75,8 @@ def plan_fetch(
             height_calls += -(-points // source.batch_size)
             estimates += _estimates(manifest, source.paid_as, height_calls, config)
         if pictures is not None:
+            num_panoramas = check_found(manifest, config)
             provider = provider_of(config)
-            num_panoramas = found.get(provider.name, {}).get("found", 0)
             for stored in manifest.panoramas(provider.name):
                 missing = [] if stored.is_gone else _missing(database, stored, config.fetch, pictures)
                 views += len(missing)
@@ -88,6 +88,8 @@ def plan_fetch(
 def plan_area(sampling: Sampling, config: GeonavConfig) -> FetchPlan:
     """The most that an area can come to whose panoramas are not known yet: one at each point; calls nobody."""
     provider = PROVIDERS.load(config.fetch.provider)
+    if provider.searches != "points":
+        return FetchPlan(None, None, None, None, ())
     source = HEIGHT_SOURCES.load(config.elevation.source)
     count = len(sampling.points)
     height_calls, views = -(-count // source.batch_size), count * config.fetch.n_directions
@@ -100,6 +102,25 @@ def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavCo
     if sku is None or not calls:
         return []
     return [estimate(sku, calls, config.prices, manifest.spend.this_month(sku))]
+
+
+def check_found(manifest: Manifest, config: GeonavConfig) -> int:
+    """Number of panoramas of the configured provider.
+
+    Raises:
+        UsageError: there are only those of others.
+        InputError: there are none at all.
+    """
+    counts = {name: found.get("found", 0) for name, found in manifest.searches.num_panoramas().items()}
+    name = config.fetch.provider
+    if counts.get(name):
+        return counts[name]
+    others = sorted(other for other, count in counts.items() if count)
+    if others:
+        msg = f"the database has panoramas of {', '.join(others)}, none of {name}: add --provider {others[0]}"
+        raise UsageError(msg)
+    msg = f"{name} has no panorama where it was asked: fetch metadata of another area or with a larger search radius"
+    raise InputError(msg)
 
 
 def num_calls(stored: StoredPanorama, num_views: int) -> int:

@@ -11,7 +11,7 @@ from geonav.pose.absolute import FirstPose
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
 from geonav.pose.dissent import strongest_dissent
 from geonav.pose.grouping import group_views
-from geonav.pose.solver import Query, Solution, SolveOptions, refine, solve
+from geonav.pose.solver import PLACES_FOR_FOCAL, Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
 from geonav.pose.uncertainty import pose_covariance
 
@@ -100,7 +100,7 @@ def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[
     if solved is None:
         return best, None
     given, found = query.camera.focal_px, solved.camera.focal_px
-    sigma = float(np.sqrt(max(np.linalg.pinv(solved.adjusted.information, hermitian=True)[6, 6], 0.0)))
+    sigma = solved.covariance.focal_std_px or 0.0
     off = abs(found - given)
     if off > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
         return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
@@ -112,8 +112,8 @@ def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[
 
 
 def _with_free_camera(query: Query, best: Solution, options: DecideOptions) -> Solution | None:
-    """The solution with the intrinsics solved for; None where they were already, or cannot be."""
-    if query.intrinsics_free or not query.camera.is_pinhole:
+    """The solution with the intrinsics solved for; None where they were already, or would mean little."""
+    if query.intrinsics_free or not query.camera.is_pinhole or best.num_places() < PLACES_FOR_FOCAL:
         return None
     loose_px = _LOOSE_CENTER_REL * max(query.camera.width, query.camera.height)
     bend = np.maximum(query.intrinsics_std[3:], 1e-6)

@@ -15,20 +15,32 @@ from geonav.pose.residuals import query_terms, reference_terms, robust_weights
 from geonav.pose.tracks import Tracks, View
 
 Array = NDArray[np.float64]
+# A reference's picture may be larger or smaller than its calibration says by this share: calibrations are that good,
+# and keypoints seen from afar or aslant move together by as much (a fraction of a pixel at the picture's edge).
+REFERENCE_SCALE_STD = 5e-4
 CHI2_95_2D = 5.991  # 95 % quantile of chi-square with two degrees of freedom
 
 
 @dataclass(frozen=True)
 class PoseCovariance:
-    """Covariance (6, 6) of a pose: rotation vector in camera axes (radians), then centre (metres)."""
+    """Covariance (6, 6) of a pose: rotation vector in camera axes (radians), then centre (metres).
+
+    ``focal_std_px`` is that of the focal length where it was solved for, else None.
+    """
 
     matrix: Array
     rotation: Array
+    focal_std_px: float | None = None
 
     @property
     def position(self) -> Array:
         """Covariance (3, 3) of the centre in the world's axes, square metres."""
         return self.matrix[3:6, 3:6]
+
+    def scaled(self, factor: float) -> PoseCovariance:
+        """All standard deviations times ``factor``."""
+        focal_std = None if self.focal_std_px is None else self.focal_std_px * factor
+        return PoseCovariance(self.matrix * factor**2, self.rotation, focal_std)
 
     def azimuth_std_deg(self) -> float:
         """Standard deviation of the azimuth in degrees."""
@@ -84,13 +96,14 @@ def pose_covariance(
     total = np.asarray(np.linalg.pinv(data + prior, hermitian=True), np.float64)
     for index, view in enumerate(views):
         heading, tilt = np.radians(view.rotation_std_deg)
-        variance = np.array([tilt, tilt, heading, *view.position_std_m]) ** 2
-        slope = system.by_reference(index)
+        variance = np.array([tilt, tilt, heading, *view.position_std_m, REFERENCE_SCALE_STD]) ** 2
+        slope = system.by_reference(index, view.pose[2, :3])
         total = total + slope * variance @ slope.T
     if intrinsics_std is not None and adjusted.query.intrinsics_std is None:
         slope = system.by_intrinsics()
         total = total + slope * intrinsics_std**2 @ slope.T
-    return PoseCovariance(np.asarray(total[:6, :6], np.float64), adjusted.query.rotation)
+    focal_std = None if adjusted.query.intrinsics_std is None else float(np.sqrt(max(total[6, 6], 0.0)))
+    return PoseCovariance(np.asarray(total[:6, :6], np.float64), adjusted.query.rotation, focal_std)
 
 
 class _Sensitivity:
@@ -117,8 +130,13 @@ class _Sensitivity:
         derivative: Array = -self.inverse @ by_query.sum(axis=0)
         return derivative
 
-    def by_reference(self, index: int) -> Array:
-        """(P, 6): by a turn of one reference about east, north, up (radians) and a shift (metres)."""
+    def by_reference(self, index: int, axis: Array) -> Array:
+        """(P, 7): by a turn of one reference about east, north, up (radians), a shift (metres) and its scale.
+
+        Args:
+            index: of the reference.
+            axis: its optical axis (3,), world.
+        """
         tracks, structure = self.tracks, self.structure
         anchor = structure.anchor[tracks.track]
         rho = structure.values[:, 2]
@@ -134,11 +152,16 @@ class _Sensitivity:
         turn = _cross_matrix(y) * own[:, None, None]
         turn -= _cross_matrix(directions[tracks.track]) * anchored[:, None, None]
         move = (anchored.astype(float) - own)[:, None] * rho[tracks.track, None]
-        dr = np.concatenate([by_y @ turn, by_y * move[:, :, None]], axis=2)
+        # A picture larger by a share turns each ray away from the optical axis.
+        grow = _turn_by_scale(tracks.rays, axis)
+        grown = np.cross(y, grow) * own[:, None]
+        grown -= np.cross(directions[tracks.track], grow[structure.anchor[tracks.track]]) * anchored[:, None]
+        dr = np.concatenate([by_y @ turn, by_y * move[:, :, None], by_y @ grown[:, :, None]], axis=2)
         held = (tracks.view[structure.anchor] == index).astype(float)
         by_shift = -self.q_pose[:, :, 3:6]
         by_world = by_shift / np.maximum(rho, 1e-9)[:, None, None]
-        dq = np.concatenate([-by_world @ _cross_matrix(directions), by_shift], axis=2)
+        held_grown = -np.cross(directions, grow[structure.anchor])[:, :, None]
+        dq = np.concatenate([-by_world @ _cross_matrix(directions), by_shift, by_world @ held_grown], axis=2)
         return self._solution_by(dr, dq * held[:, None, None])
 
     def by_intrinsics(self) -> Array:
@@ -155,6 +178,15 @@ class _Sensitivity:
         scale = 1.0 / np.einsum("ni,ni->n", v, v)
         turn = np.cross(v[:, :, None], shift * v[:, 2][:, None, None], axis=1) * scale[:, None, None]
         return self._solution_by(None, by_v @ turn)
+
+
+def _turn_by_scale(rays: Array, axis: Array) -> Array:
+    """Rotation vectors (N, 3) by which unit rays (N, 3) turn when their picture grows by a unit share.
+
+    A ray at the tangent t from the axis goes to t (1 + s), so its angle grows by s sin cos.
+    """
+    cosine = rays @ axis
+    return np.cross(axis, rays) * cosine[:, None]
 
 
 def _cross_matrix(vectors: Array) -> Array:

@@ -22,7 +22,7 @@ from tests.pose.worlds import USUAL, Plan, World, make_world, seen
 
 OPTIONS = DecideOptions()
 LOOSE = np.array([400.0, 12.0, 12.0, 2e-3, 3e-2])
-GOOD = Evidence(100, 0.8, 30, 50, 0.1, 0.1)
+GOOD = Evidence(100, 0.8, 0.9, 30, 50, 0.1, 0.1)
 CALIBRATED = np.array([0.24, 0.2, 0.2, 2e-3, 3e-2])
 
 
@@ -234,7 +234,7 @@ def test_each_threshold_refuses_by_itself(change: dict[str, float], words: str) 
 
 def test_what_just_reaches_every_threshold_is_believed() -> None:
     assert objection(GOOD, Thresholds()) is None
-    assert objection(Evidence(30, 0.25, 6, 12, 10.0, 10.0), Thresholds()) is None
+    assert objection(Evidence(30, 0.25, 0.8, 6, 12, 10.0, 10.0), Thresholds()) is None
 
 
 def test_solutions_contradict_when_both_cannot_be_true() -> None:

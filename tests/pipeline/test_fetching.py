@@ -177,6 +177,14 @@ def test_what_dooms_all_calls_stops_at_once(error: type[Exception], tmp_path: Pa
         assert manifest.spend.this_month("street_view") == 100
 
 
+def test_metadata_that_was_stopped_is_told_of(tmp_path: Path, world: World) -> None:
+    world.faults = {"q005": lambda: QuotaError("used up")}
+    with pytest.raises(QuotaError):
+        fetch_metadata(tmp_path / "db", sampling(), config_of(workers=1))
+    report = fetch_panoramas(Database.open(tmp_path / "db"), config_of())
+    assert report.notes[0] == "1 queries were never asked: run the same 'geonav fetch metadata' again"
+
+
 def test_no_network_is_one_error_and_nothing_counts_as_failed(tmp_path: Path, world: World) -> None:
     world.faults = {"search": lambda: NetworkError("cannot reach the service")}
     with pytest.raises(NetworkError, match="no call got an answer: cannot reach the service; run again"):

@@ -210,6 +210,8 @@ class _Fetch:
             unplaced += self.describer.height_m(stored) is None
             unseen += not stored.views
         notes = []
+        if pending := self.manifest.searches.counts().get(self.provider.name, {}).get(Status.PENDING):
+            notes.append(f"{pending} queries were never asked: run the same 'geonav fetch metadata' again")
         if unplaced:
             notes.append(f"{unplaced} panoramas have no height, so their views have no E: run 'geonav fetch elevation'")
         if unseen:

@@ -45,15 +45,16 @@ class Workers(Generic[Job, Result]):
         self._count = count
         self._tasks: SimpleQueue[Job | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Outcome[Job, Result] | _Sign] = SimpleQueue()
-        self._is_stopped = threading.Event()
+        # No Event: a signal's handler sets it, and must not wait for a lock that the thread it interrupts holds.
+        self._is_stopped = False
         self._is_interrupted = False
         self._deadline: float | None = None
 
     def stop(self, grace_s: float = GRACE_S) -> None:
         """Start no more jobs; those under way may still end within the grace, as they may have been paid for."""
-        if not self._is_stopped.is_set():
+        if not self._is_stopped:
             self._deadline = time.monotonic() + grace_s
-            self._is_stopped.set()
+            self._is_stopped = True
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome[Job, Result]]:
         """Outcomes in the order in which jobs end.
@@ -68,7 +69,7 @@ class Workers(Generic[Job, Result]):
             with self._interrupts():
                 yield from self._all(iter(jobs))
         finally:
-            self._is_stopped.set()
+            self._is_stopped = True
             for _ in threads:
                 self._tasks.put(None)
         if self._is_interrupted:
@@ -98,7 +99,7 @@ class Workers(Generic[Job, Result]):
     def _all(self, jobs: Iterator[Job]) -> Iterator[Outcome[Job, Result]]:
         under_way, is_more = 0, True
         while True:
-            while is_more and not self._is_stopped.is_set() and under_way < self._count * _QUEUED_EACH:
+            while is_more and not self._is_stopped and under_way < self._count * _QUEUED_EACH:
                 for job in jobs:
                     self._tasks.put(job)
                     under_way += 1
@@ -126,7 +127,7 @@ class Workers(Generic[Job, Result]):
 
     def _serve(self) -> None:
         while (job := self._tasks.get()) is not None:
-            if self._is_stopped.is_set():
+            if self._is_stopped:
                 self._outcomes.put(_Sign.SKIPPED)
                 continue
             try:

@@ -30,6 +30,9 @@ _MIN_BASELINE_M = 0.05
 _DEFAULT_POSITION_STD_M = 2.0
 _DEFAULT_HEADING_STD_DEG = 2.0
 _MAX_TILT_STD_DEG = 3.0
+# Calibrations are that good, and keypoints seen from afar or aslant move together by as much: a fraction of a pixel at
+# the picture's edge.
+_SCALE_STD = 5e-4
 # DISK's keypoints, refined below the pixel, scatter by this much of a pixel of the picture they were found in.
 KEYPOINT_NOISE_PX = 0.3
 Size = tuple[int, int]
@@ -126,6 +129,7 @@ class ReferenceMatcher:
             pixels=pixels.astype(float),
             query_index=query_index.astype(np.int64),
             noise_px=keypoint_noise_px((metadata.w, metadata.h), self.max_side_px),
+            scale_std=_SCALE_STD,
             position_std_m=_position_std(metadata),
             rotation_std_deg=(heading, _tilt_std(metadata, heading)),
         )

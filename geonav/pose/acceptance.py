@@ -20,7 +20,7 @@ class Thresholds:
     Attributes:
         min_inliers: keypoints of the photo that agree with it.
         min_inlier_ratio: share of the matched keypoints that agree.
-        min_best_share: share of its matches that must agree, of the reference that agrees best.
+        min_best_share: share that must agree of the matches of the best reference that one rigid scene explains.
         min_cells: cells of an 8 x 8 grid over the photo that hold an agreeing keypoint.
         min_view_inliers: agreeing matches of the second best reference place.
         max_semi_major_m: of the 95 % ellipse.
@@ -45,7 +45,6 @@ class Evidence:
 
     inliers: int
     inlier_ratio: float
-    best_share: float
     cells: int
     second_place_inliers: int
     semi_major_m: float
@@ -61,18 +60,11 @@ def weigh(solution: Solution, query: Query) -> Evidence:
     return Evidence(
         inliers=solution.num_inliers,
         inlier_ratio=solution.num_inliers / max(len(matched), 1),
-        best_share=_best_share(solution),
         cells=len(np.unique(cells[:, 0] * _GRID + cells[:, 1])),
         second_place_inliers=_second_place(solution),
         semi_major_m=ellipse_95(solution.covariance.position[:2, :2])[0],
         azimuth_std_deg=solution.covariance.azimuth_std_deg(),
     )
-
-
-def _best_share(solution: Solution) -> float:
-    """Share of its matches that agree, of the reference that agrees with most of them."""
-    given = np.array([max(len(view.query_index), 1) for view in solution.views])
-    return float((solution.inliers_per_view() / given).max(initial=0.0))
 
 
 def _second_place(solution: Solution) -> int:
@@ -94,10 +86,6 @@ def objection(evidence: Evidence, thresholds: Thresholds) -> str | None:
         (
             evidence.inlier_ratio < thresholds.min_inlier_ratio,
             f"only {evidence.inlier_ratio:.0%} of the matched keypoints agree on a pose",
-        ),
-        (
-            evidence.best_share < thresholds.min_best_share,
-            f"no reference agrees with the pose by more than {evidence.best_share:.0%} of its matches",
         ),
         (evidence.cells < thresholds.min_cells, "the agreeing keypoints fill too small a part of the photo"),
         (

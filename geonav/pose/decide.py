@@ -9,7 +9,7 @@ import numpy as np
 
 from geonav.pose.absolute import FirstPose
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
-from geonav.pose.dissent import strongest_dissent
+from geonav.pose.dissent import rigid_matches, strongest_dissent
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import PLACES_FOR_FOCAL, Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
@@ -82,7 +82,11 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
 
 def _look_alike(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> str | None:
     """Why not to believe a pose that a reference denies which shows as much of the photo's content, or None."""
-    own = int(best.inliers_per_view().max())
+    counts = best.inliers_per_view()
+    own = int(counts.max())
+    rigid = rigid_matches(query, best.views[int(counts.argmax())], options.solver.seed)
+    if own < options.thresholds.min_best_share * rigid:
+        return f"only {own} of {rigid} matches that belong together in the best reference agree with the pose"
     other = strongest_dissent(query, views, best, options.solver.min_view_share, options.solver.seed)
     if own >= options.thresholds.min_lead * other:
         return None

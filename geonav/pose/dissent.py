@@ -29,11 +29,14 @@ def strongest_dissent(query: Query, views: Sequence[View], best: Solution, min_v
     """
     agreeing = dict(zip((view.uid for view in best.views), best.inliers_per_view().tolist(), strict=True))
     dissenting = [v for v in views if agreeing.get(v.uid, 0) < min_view_share * len(v.query_index)]
-    return max((_rigid_matches(query, view, seed) for view in dissenting), default=0)
+    return max((rigid_matches(query, view, seed) for view in dissenting), default=0)
 
 
-def _rigid_matches(query: Query, view: View, seed: int) -> int:
-    """Matches that fit one fundamental matrix: no focal length is needed, and a plane fits too."""
+def rigid_matches(query: Query, view: View, seed: int) -> int:
+    """Matches that one rigid scene explains, whatever the pose.
+
+    They fit one fundamental matrix: no focal length is needed, and a plane fits too.
+    """
     import pycolmap
 
     if len(view.query_index) < 8:

@@ -28,6 +28,7 @@ class View:
         noise_px: standard deviation of its keypoints in its pixels.
         position_std_m: of its centre along east, north, up.
         rotation_std_deg: of its orientation about up, and about the two horizontal axes.
+        scale_std: share by which its picture may be larger or smaller than its calibration says.
     """
 
     uid: str
@@ -38,6 +39,7 @@ class View:
     noise_px: float = 1.0
     position_std_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rotation_std_deg: tuple[float, float] = (0.0, 0.0)
+    scale_std: float = 0.0
 
 
 def tangent_bases(rays: Array) -> Array:

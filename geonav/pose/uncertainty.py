@@ -15,9 +15,6 @@ from geonav.pose.residuals import query_terms, reference_terms, robust_weights
 from geonav.pose.tracks import Tracks, View
 
 Array = NDArray[np.float64]
-# A reference's picture may be larger or smaller than its calibration says by this share: calibrations are that good,
-# and keypoints seen from afar or aslant move together by as much (a fraction of a pixel at the picture's edge).
-REFERENCE_SCALE_STD = 5e-4
 CHI2_95_2D = 5.991  # 95 % quantile of chi-square with two degrees of freedom
 
 
@@ -96,7 +93,7 @@ def pose_covariance(
     total = np.asarray(np.linalg.pinv(data + prior, hermitian=True), np.float64)
     for index, view in enumerate(views):
         heading, tilt = np.radians(view.rotation_std_deg)
-        variance = np.array([tilt, tilt, heading, *view.position_std_m, REFERENCE_SCALE_STD]) ** 2
+        variance = np.array([tilt, tilt, heading, *view.position_std_m, view.scale_std]) ** 2
         slope = system.by_reference(index, view.pose[2, :3])
         total = total + slope * variance @ slope.T
     if intrinsics_std is not None and adjusted.query.intrinsics_std is None:

@@ -14,6 +14,7 @@ from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import camera_center, pose_from_center, rotation_from_vector
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, leads, objection, weigh
 from geonav.pose.decide import DecideOptions, Decision, decide
+from geonav.pose.dissent import rigid_matches
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Solution, SolveOptions, solve
 from geonav.pose.tracks import View
@@ -22,7 +23,7 @@ from tests.pose.worlds import USUAL, Plan, World, make_world, seen
 
 OPTIONS = DecideOptions()
 LOOSE = np.array([400.0, 12.0, 12.0, 2e-3, 3e-2])
-GOOD = Evidence(100, 0.8, 0.9, 30, 50, 0.1, 0.1)
+GOOD = Evidence(100, 0.8, 30, 50, 0.1, 0.1)
 CALIBRATED = np.array([0.24, 0.2, 0.2, 2e-3, 3e-2])
 
 
@@ -234,7 +235,7 @@ def test_each_threshold_refuses_by_itself(change: dict[str, float], words: str) 
 
 def test_what_just_reaches_every_threshold_is_believed() -> None:
     assert objection(GOOD, Thresholds()) is None
-    assert objection(Evidence(30, 0.25, 0.8, 6, 12, 10.0, 10.0), Thresholds()) is None
+    assert objection(Evidence(30, 0.25, 6, 12, 10.0, 10.0), Thresholds()) is None
 
 
 def test_solutions_contradict_when_both_cannot_be_true() -> None:
@@ -326,3 +327,20 @@ def test_a_reference_with_random_matches_does_not_matter() -> None:
     mixed = world.rng.permutation(len(world.views[0].query_index))
     wrong = replace(moved(world.views[0], (200.0, 30.0, 0.0)), query_index=world.views[0].query_index[mixed])
     assert decided(world, [*world.views, wrong]).refusal is None
+
+
+def test_a_best_reference_must_agree_nearly_whole() -> None:
+    """Matches at random do not count against it; only those that one rigid scene explains do."""
+    world = make_world(Plan(seed=1, outliers=0.5))
+    strict = replace(OPTIONS, thresholds=Thresholds(min_best_share=1.2))
+    refusal = decide(world.query(intrinsics_std=CALIBRATED), world.views, strict).refusal
+    assert refusal is not None
+    assert "belong together" in refusal
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.4])
+def test_matches_that_one_rigid_scene_explains_are_counted(outliers: float) -> None:
+    world = make_world(Plan(seed=2, outliers=outliers))
+    view = world.views[0]
+    share = rigid_matches(world.query(intrinsics_std=CALIBRATED), view, seed=0) / len(view.query_index)
+    assert share == pytest.approx(1 - outliers, abs=0.08)

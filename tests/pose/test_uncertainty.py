@@ -82,6 +82,23 @@ def test_errors_of_a_reference_position_carry_over(index: int, axis: int) -> Non
 
 
 @pytest.mark.parametrize("index", [0, 2, 4])
+def test_errors_of_a_reference_calibration_carry_over(index: int) -> None:
+    """A picture that is larger than its calibration says."""
+    world = exact_world()
+
+    def grown(step: float) -> list[View]:
+        view = world.views[index]
+        centre = np.array([USUAL.width / 2, USUAL.height / 2])
+        larger = replace(view, pixels=centre + (1 + step) * (view.pixels - centre))
+        return [larger if i == index else other for i, other in enumerate(world.views)]
+
+    step = 1e-6
+    numeric = difference(solved(world, grown(step)), solved(world, grown(-step))) / (2 * step)
+    views = [replace(v, scale_std=0.002) if i == index else v for i, v in enumerate(world.views)]
+    assert_same(added(world, views), 0.002**2 * np.outer(numeric, numeric))
+
+
+@pytest.mark.parametrize("index", [0, 2, 4])
 @pytest.mark.parametrize(("axes", "std"), [((2,), (0.5, 0.0)), ((0, 1), (0.0, 0.5))], ids=["heading", "tilt"])
 def test_errors_of_a_reference_rotation_carry_over(index: int, axes: tuple[int, ...], std: tuple[float, float]) -> None:
     world = exact_world()

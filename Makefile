@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.geonav-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow check clean
+.PHONY: help install demo test test-slow check clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+demo: install  ## build a synthetic city's database, locate photos of it, report
+	$(BIN)/geonav demo run
 
 test: install  ## run the tests but the slow ones
 	$(BIN)/python -m pytest

@@ -2,6 +2,8 @@
 
 Start here:
 
+* :func:`sample` gives the points of a place, :func:`fetch_metadata`, :func:`fetch_elevation` and
+  :func:`fetch_panoramas` make a database of a provider's imagery there; :func:`preview` and :func:`postview` draw both.
 * :func:`import_colmap`, :func:`import_folder`, :func:`import_database` make a :class:`Database` of posed photos.
 * :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from geonav.geometry.camera import Camera
     from geonav.geometry.geodesy import GeoPoint
     from geonav.pipeline.evaluate import EvaluationReport, evaluate
+    from geonav.pipeline.fetching import FetchOptions, FetchReport, fetch_elevation, fetch_metadata, fetch_panoramas
     from geonav.pipeline.importing import (
         ColmapImport,
         DatabaseImport,
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
     )
     from geonav.pipeline.index import index_global, index_local
     from geonav.pipeline.localize import Localizer, localize
+    from geonav.pipeline.postview import postview
+    from geonav.pipeline.preview import preview
+    from geonav.pipeline.sampling import SampleRequest, Sampling, sample
 
 _MODULES = {
     "Camera": "geonav.geometry.camera",
@@ -43,12 +49,19 @@ _MODULES = {
     "Database": "geonav.data.database",
     "DatabaseImport": "geonav.pipeline.importing",
     "EvaluationReport": "geonav.pipeline.evaluate",
+    "FetchOptions": "geonav.pipeline.fetching",
+    "FetchReport": "geonav.pipeline.fetching",
     "FolderImport": "geonav.pipeline.importing",
     "GeoPoint": "geonav.geometry.geodesy",
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "SampleRequest": "geonav.pipeline.sampling",
+    "Sampling": "geonav.pipeline.sampling",
     "evaluate": "geonav.pipeline.evaluate",
+    "fetch_elevation": "geonav.pipeline.fetching",
+    "fetch_metadata": "geonav.pipeline.fetching",
+    "fetch_panoramas": "geonav.pipeline.fetching",
     "import_colmap": "geonav.pipeline.importing",
     "import_database": "geonav.pipeline.importing",
     "import_folder": "geonav.pipeline.importing",
@@ -56,6 +69,9 @@ _MODULES = {
     "index_local": "geonav.pipeline.index",
     "load_config": "geonav.config",
     "localize": "geonav.pipeline.localize",
+    "postview": "geonav.pipeline.postview",
+    "preview": "geonav.pipeline.preview",
+    "sample": "geonav.pipeline.sampling",
 }
 
 __all__ = [
@@ -64,12 +80,19 @@ __all__ = [
     "Database",
     "DatabaseImport",
     "EvaluationReport",
+    "FetchOptions",
+    "FetchReport",
     "FolderImport",
     "GeoPoint",
     "GeonavConfig",
     "LocalizationResult",
     "Localizer",
+    "SampleRequest",
+    "Sampling",
     "evaluate",
+    "fetch_elevation",
+    "fetch_metadata",
+    "fetch_panoramas",
     "import_colmap",
     "import_database",
     "import_folder",
@@ -77,6 +100,9 @@ __all__ = [
     "index_local",
     "load_config",
     "localize",
+    "postview",
+    "preview",
+    "sample",
 ]
 
 

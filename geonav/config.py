@@ -225,7 +225,8 @@ def _first_problem(error: ValidationError, sources: Mapping[str, Settings]) -> s
     keys = [str(key) for key in problem["loc"]]
     labels = [label for label, settings in sources.items() if _has(settings, keys)]
     reason = problem["msg"].removeprefix("Value error, ")
-    return f"{labels[-1] if labels else 'configuration'}: {'.'.join(keys)} = {problem['input']!r}: {reason}"
+    value = "(hidden)" if tuple(keys[:2]) in CREDENTIAL_VARIABLES.values() else repr(problem["input"])
+    return f"{labels[-1] if labels else 'configuration'}: {'.'.join(keys)} = {value}: {reason}"
 
 
 def _has(settings: object, keys: list[str]) -> bool:

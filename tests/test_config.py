@@ -132,6 +132,15 @@ def test_values_that_do_not_fit_are_one_line(text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["google.api_key", "google.signing_secret", "mapillary.access_token"])
+def test_a_key_that_does_not_fit_is_not_shown(name: str) -> None:
+    section, setting = name.split(".")
+    Path("geonav.toml").write_text(f"[{section}]\n{setting} = 123454321\n", "utf-8")
+    with pytest.raises(ConfigError, match=setting) as caught:
+        load_config()
+    assert "123454321" not in str(caught.value)
+
+
 def test_a_named_file_must_exist() -> None:
     with pytest.raises(ConfigError, match=r"configuration absent\.toml cannot be read: No such file or directory"):
         load_config("absent.toml")

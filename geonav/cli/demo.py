@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geonav.cli import demo_run
 from geonav.cli.session import Session
 from geonav.errors import UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from geonav.providers.demo.twin import Faults, Twin
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Try everything on a synthetic city, offline.")
+app.command("run")(demo_run.run)
 
 # The settings that have variables under names of their own.
 _VARIABLES = {
@@ -81,8 +83,13 @@ def serve(
     from geonav.providers.demo.twin import Twin
 
     faults = parse_faults(fault or [], seed, fault_path)
-    noise = {"position_noise_m": position_noise_m, "heading_noise_deg": heading_noise_deg}
-    city = DemoCity(CityPlan(seed=seed, num_panoramas=panoramas, **noise))
+    plan = CityPlan(
+        seed=seed,
+        num_panoramas=panoramas,
+        position_noise_m=position_noise_m,
+        heading_noise_deg=heading_noise_deg,
+    )
+    city = DemoCity(plan)
     twin = Twin(city, faults)
     twin.start(host, port)
     with suppress(KeyboardInterrupt), _stopped_at_last(twin):

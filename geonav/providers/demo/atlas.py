@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,13 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 MAX_LEVEL = 7
+
+
+class Texels(Protocol):
+    """Textures that can be looked up."""
+
+    def sample(self, texture: Ints, u: Floats, v: Floats, level: Floats) -> Floats:
+        """See Atlas.sample."""
 
 
 @dataclass(frozen=True)

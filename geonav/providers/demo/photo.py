@@ -167,11 +167,12 @@ def render(
     conditions = conditions or Conditions()
     exposure = conditions.exposure
     view = shaded(scene.quads, scene.atlas, conditions.light, camera, np.asarray(E, float))
-    picture = radiance(view, exposure.samples_per_pixel)
-    return _exposed(picture, exposure, rng or np.random.default_rng(0))
+    picture = radiance(view, camera, exposure.samples_per_pixel)
+    return exposed(picture, exposure, rng or np.random.default_rng(0))
 
 
-def _exposed(picture: Singles, exposure: Exposure, rng: np.random.Generator) -> NDArray[np.uint8]:
+def exposed(picture: Singles, exposure: Exposure, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """What the sensor makes of a noise-free picture (h, w, 3), 0 to 255."""
     height, width = picture.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
     falloff = 1 - exposure.vignetting * (x * x + y * y) / 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,19 @@ class Quads:
         """(Q, 3) unit vectors out of the visible side."""
         normal = np.cross(self.edge_v, self.edge_u)
         return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory it takes."""
+        return sum(int(getattr(self, name).nbytes) for name in self.__dataclass_fields__)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Quads:
+        """Those that a mask (Q,) picks."""
+        return Quads(*(getattr(self, name)[mask] for name in self.__dataclass_fields__))
+
+    def renumbered(self, least: int, shift: int) -> Quads:
+        """With the numbers of the textures from `least` on shifted."""
+        return replace(self, texture=np.where(self.texture >= least, self.texture + shift, self.texture))
 
     def joined(self, other: Quads) -> Quads:
         """Both sets; they must speak of the same textures."""

@@ -6,6 +6,7 @@ forward) with a parallelogram; nothing is warped or resampled afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -19,12 +20,14 @@ from geonav.providers.demo.visibility import Projected, project
 
 if TYPE_CHECKING:
     from geonav.geometry.camera import Camera
-    from geonav.providers.demo.atlas import Atlas
+    from geonav.providers.demo.atlas import Texels
     from geonav.providers.demo.photo import Light
     from geonav.providers.demo.quads import Quads
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Spread = Callable[["Singles", "Singles"], tuple["Singles | np.float32", "Singles | np.float32", "Singles | np.float32"]]
+"""From rays x / z and y / z (N,): how much x grows by a column, y by a column, and y by a row."""
 Ints = NDArray[np.int64]
 
 SKY = -1
@@ -123,8 +126,8 @@ class View:
     """A scene's surfaces as one camera at one place sees them, and what colours them."""
 
     projected: Projected
-    camera: Camera
-    atlas: Atlas
+    spread: Spread
+    atlas: Texels
     light: Light
     world_from_camera: Floats
 
@@ -155,11 +158,11 @@ class View:
         origin, span = prj.texel_origin[surface], prj.texel_span[surface]
         texel = [origin[:, k] + span[:, k] * value for k, value in enumerate((a, b))]
         # Derivatives of the texel by the pixel: d(a/w) = (da - (a/w) dw) / w.
-        pitch = depth / np.float32(self.camera.focal_px)
-        slopes = [
-            [np.asarray((m[:, k, i] - value * m[:, 2, i]) * pitch * span[:, k], np.float32) for i in (0, 1)]
-            for k, value in enumerate((a, b))
-        ]
+        column_x, column_y, row_y = self.spread(x, y)
+        slopes = []
+        for k, value in enumerate((a, b)):
+            by_x, by_y = ((m[:, k, i] - value * m[:, 2, i]) * (depth * span[:, k]) for i in (0, 1))
+            slopes.append([np.asarray(each, np.float32) for each in (by_x * column_x + by_y * column_y, by_y * row_y)])
         colour = self._filtered(prj.texture[surface], texel, slopes)
         return np.asarray(colour * prj.tint[surface], dtype=np.float32)
 
@@ -187,7 +190,7 @@ class View:
         return out
 
 
-def shaded(quads: Quads, atlas: Atlas, light: Light, camera: Camera, E: Floats) -> View:
+def shaded(quads: Quads, atlas: Texels, light: Light, camera: Camera, E: Floats) -> View:
     """The scene made ready for one camera.
 
     Args:
@@ -198,10 +201,15 @@ def shaded(quads: Quads, atlas: Atlas, light: Light, camera: Camera, E: Floats) 
         E: (4, 4) camera_from_world, world in ENU.
     """
     projected = project(quads, light.shade(quads.normal), E)
-    return View(projected, camera, atlas, light, np.asarray(E)[:3, :3].T)
+    step = np.float32(1 / camera.focal_px)
+
+    def spread(_x: Singles, _y: Singles) -> tuple[np.float32, np.float32, np.float32]:
+        return step, np.float32(0), step
+
+    return View(projected, spread, atlas, light, np.asarray(E)[:3, :3].T)
 
 
-def radiance(view: View, per_pixel: int = 2) -> Singles:
+def radiance(view: View, camera: Camera, per_pixel: int = 2) -> Singles:
     """The noise-free picture.
 
     Pixels that lie on one surface take one filtered sample at their centre; those on an edge
@@ -210,13 +218,23 @@ def radiance(view: View, per_pixel: int = 2) -> Singles:
     Returns:
         (h, w, 3) RGB, 0 to 255 (and above, where overexposed).
     """
-    height, width = view.camera.height, view.camera.width
-    fine = ray_grid(view.camera, per_pixel)
+    return grid_radiance(view, ray_grid(camera, 1), ray_grid(camera, per_pixel))
+
+
+def grid_radiance(view: View, coarse: RayGrid, fine: RayGrid) -> Singles:
+    """The same for any picture whose pixels' rays are given.
+
+    Args:
+        view: The scene made ready.
+        coarse: Rays through the middles of the pixels, (h, w).
+        fine: Rays through a whole number of points per pixel along each side.
+    """
+    (height, width), per_pixel = coarse.shape, fine.shape[0] // coarse.shape[0]
     surfaces = visible_surfaces(view.projected, fine)
     blocks = surfaces.reshape(height, per_pixel, width, per_pixel).swapaxes(1, 2).reshape(height * width, -1)
     edge = (blocks != blocks[:, :1]).any(axis=1)
     out = np.empty((height * width, 3), np.float32)
-    x, y = (grid.reshape(-1) for grid in ray_grid(view.camera, 1).full())
+    x, y = (grid.reshape(-1) for grid in coarse.full())
     out[~edge] = view.colours(blocks[~edge, 0], x[~edge], y[~edge])
     fine_x, fine_y = (
         grid.reshape(height, per_pixel, width, per_pixel).swapaxes(1, 2).reshape(blocks.shape)[edge]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geonav.errors import UsageError
 
 if TYPE_CHECKING:
-    from geonav.providers.demo.atlas import Atlas
+    from geonav.providers.demo.atlas import Atlas, Texels
     from geonav.providers.demo.cars import CarSkins
     from geonav.providers.demo.quads import Quads
 
@@ -27,7 +27,7 @@ class Scene(Protocol):
         """Surfaces."""
 
     @property
-    def atlas(self) -> Atlas:
+    def atlas(self) -> Texels:
         """Their textures."""
 
 

@@ -131,7 +131,7 @@ class _Site:
         self.flat((ends[0] - reach, ends[1] + reach), (reach, -reach), -0.15, Skin(far, 0.05))
         for along in ((ends[0], 0.0), (street.length_m, ends[1])):
             self.flat(along, (25.0, -25.0), 0.0, Skin(around, 0.02))
-        road = self.atlas.add(_paint_road(street, rng))
+        road = self.atlas.add(paint_road(rng, street.road_width_m, street.length_m))
         self.flat((0.0, street.length_m), (kerb, -kerb), 0.0, Skin(road, 0.02))
         for outer, inner in ((half, kerb), (-kerb, -half)):
             picture = textures.courses(
@@ -153,7 +153,7 @@ class _Site:
     def houses(self) -> None:
         street, rng = self.street, self.rng(12)
         mineral = Skin(self.atlas.add(textures.rendered_stone(rng, (512, 512)), wraps=True), 0.012)
-        tiles = Skin(self.atlas.add(_paint_tiles(rng), wraps=True), 0.02)
+        tiles = Skin(self.atlas.add(paint_tiles(rng), wraps=True), 0.02)
         counts = (street.num_buildings // 2, street.num_buildings - street.num_buildings // 2)
         fronts: dict[tuple[int, float, int], Skin] = {}
         for side, frame in enumerate(self._rows()):
@@ -221,9 +221,9 @@ class _Site:
         return Block((-0.03, 0.03), (-0.35, 0.35), (height - 0.7, height)), metal, face
 
 
-def _paint_road(street: StreetScene, rng: np.random.Generator) -> textures.Picture:
-    """Asphalt, a dashed line in the middle, covers of drains and manholes."""
-    shape = (round(street.road_width_m / 0.02), round(street.length_m / 0.02))
+def paint_road(rng: np.random.Generator, width_m: float, length_m: float) -> textures.Picture:
+    """Asphalt, a dashed line in the middle, covers of drains and manholes; texels of 0.02 m."""
+    shape = (round(width_m / 0.02), round(length_m / 0.02))
     picture = textures.asphalt(rng, shape)
     middle = shape[0] // 2
     worn = 0.55 + 0.2 * textures.fractal_noise(rng, (8, shape[1]), slope=0.5)[..., None]
@@ -231,7 +231,7 @@ def _paint_road(street: StreetScene, rng: np.random.Generator) -> textures.Pictu
         dash = np.s_[middle - 4 : middle + 4, start : start + 150]
         picture[dash] += (225 - picture[dash]) * np.clip(worn[:, start : start + 150], 0, 1)
     image, draw = canvas(picture)
-    for _ in range(max(2, int(street.length_m / 8))):
+    for _ in range(max(2, int(length_m / 8))):
         x, y, r = rng.uniform(0, shape[1]), rng.uniform(20, shape[0] - 20), rng.uniform(12, 20)
         draw.ellipse([x - r, y - r, x + r, y + r], fill=rgb([70, 68, 66]), outline=rgb([40, 40, 40]), width=2)
         for k in np.linspace(-0.6, 0.6, 5):
@@ -239,9 +239,10 @@ def _paint_road(street: StreetScene, rng: np.random.Generator) -> textures.Pictu
     return np.asarray(image, np.float32)
 
 
-def _paint_tiles(rng: np.random.Generator) -> textures.Picture:
+def paint_tiles(rng: np.random.Generator) -> textures.Picture:
+    """Roof tiles, tiling; texels of 0.02 m."""
     shape = (256, 256)
     return textures.courses(rng, shape, (150.0, 150.0, 150.0), block_px=(16.0, 16.0), joint_px=1.5, contrast=0.1)
 
 
-__all__ = ["HOUSE_DEPTH_M", "Plot", "build_cars", "build_standing", "plan_row"]
+__all__ = ["HOUSE_DEPTH_M", "Plot", "build_cars", "build_standing", "paint_road", "paint_tiles", "plan_row"]

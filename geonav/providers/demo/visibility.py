@@ -40,13 +40,14 @@ class Projected:
     tint: NDArray[np.float32]
 
 
-def project(quads: Quads, shade: Floats, E: Floats) -> Projected:
+def project(quads: Quads, shade: Floats, E: Floats, near_m: float = NEAR_M) -> Projected:
     """Take surfaces into a camera's frame.
 
     Args:
         quads: Surfaces in ENU.
         shade: (Q, 3) or (Q, 1) light that falls on each.
         E: (4, 4) camera_from_world.
+        near_m: Depth from which on surfaces are looked for.
     """
     rotation, translation = E[:3, :3], E[:3, 3]
     origin = quads.origin @ rotation.T + translation
@@ -55,11 +56,11 @@ def project(quads: Quads, shade: Floats, E: Floats) -> Projected:
     volume = np.einsum("qi,qi->q", np.cross(edge_u, edge_v), origin)
     area = np.linalg.norm(np.cross(edge_u, edge_v), axis=1)
     depths = origin[:, 2:] + edge_u[:, 2:] * [0, 1, 0, 1] + edge_v[:, 2:] * [0, 0, 1, 1]
-    keep = (volume > 1e-6 * area) & (depths.max(axis=1) > NEAR_M)
+    keep = (volume > 1e-6 * area) & (depths.max(axis=1) > near_m)
     origin, edge_u, edge_v = origin[keep], edge_u[keep], edge_v[keep]
     return Projected(
         rows=np.linalg.inv(np.stack([edge_u, edge_v, origin], axis=2)),
-        bounds=_bounds(origin, edge_u, edge_v),
+        bounds=_bounds(origin, edge_u, edge_v, near_m),
         texture=quads.texture[keep],
         texel_origin=quads.texel_origin[keep].astype(np.float32),
         texel_span=quads.texel_span[keep].astype(np.float32),
@@ -67,11 +68,11 @@ def project(quads: Quads, shade: Floats, E: Floats) -> Projected:
     )
 
 
-def _bounds(origin: Floats, edge_u: Floats, edge_v: Floats) -> Floats:
+def _bounds(origin: Floats, edge_u: Floats, edge_v: Floats, near_m: float) -> Floats:
     """(Q, 4) extent in x / z and y / z of what lies before the near plane."""
     corners = np.stack([origin, origin + edge_u, origin + edge_u + edge_v, origin + edge_v], axis=1)
     following = np.roll(corners, -1, axis=1)
-    z0, z1 = corners[..., 2] - NEAR_M, following[..., 2] - NEAR_M
+    z0, z1 = corners[..., 2] - near_m, following[..., 2] - near_m
     crosses = (z0 > 0) != (z1 > 0)
     share = np.where(crosses, z0 / np.where(crosses, z0 - z1, 1), 0)[..., None]
     cuts = corners + share * (following - corners)

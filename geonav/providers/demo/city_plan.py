@@ -230,6 +230,6 @@ def _line(rng: np.random.Generator, number: int, offset_m: float, length_m: floa
         offset_m,
         -length_m / 2,
         length_m / 2,
-        float(rng.uniform(6.2, 7.6)),
-        float(rng.uniform(2.3, 3.0)),
+        float(rng.uniform(8.0, 9.6)),
+        float(rng.uniform(2.8, 3.6)),
     )

@@ -28,8 +28,10 @@ Floats = NDArray[np.float64]
 
 _CLUTTER_SEED = 1
 _GPS_STD_M = 5.0
-_VIEWS_DEG, _PITCH_DEG, _HEIGHT_M = (25.0, 70.0), (0.0, 10.0), (1.45, 1.8)
-_FARTHEST_M = 6.5
+_VIEWS_DEG, _PITCH_DEG, _HEIGHT_M = (25.0, 60.0), (0.0, 10.0), (1.45, 1.8)
+_FARTHEST_M = 7.0
+# People step aside until no car stands right before them.
+_CLEAR_M = 4.0
 _KERB_M, _WALL_M = 0.9, 0.7
 _DIAGONAL_35MM_MM = math.hypot(36.0, 24.0)
 _OVERCAST_SHARE = 0.3
@@ -120,7 +122,7 @@ def _standing(city: DemoCity, line: Line, rng: np.random.Generator) -> Floats:
 def _photo(city: DemoCity, shot: Shot, phone: Phone, number: int) -> bytes:
     rng = city.plan.rng(31, number)
     conditions = _weather(rng).with_quality(int(rng.integers(75, 95)))
-    scene = city.world.scene(camera_center(shot.E), _CLUTTER_SEED)
+    scene = city.world.scene(camera_center(shot.E), _CLUTTER_SEED, _CLEAR_M)
     picture = render(scene, shot.camera, shot.E, conditions, rng)
     return jpeg_bytes(picture, conditions.exposure.jpeg_quality, _exif(city, shot, phone, rng))
 

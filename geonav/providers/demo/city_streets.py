@@ -220,7 +220,7 @@ def build_clutter(layout: Layout, segment: Segment, library: Library, clutter_se
     for side in (1, -1):
         along = rng.uniform(1, 6)
         while along < ground.length_m - 3:
-            if rng.random() < 0.35:
+            if rng.random() < 0.25:
                 frame = ground.frame(along, side * (line.road_width_m / 2 - 1.0) + rng.normal(0, 0.06))
                 builder = QuadBuilder()
                 build_car(rng, builder, frame, library.cars)

@@ -38,8 +38,7 @@ Value = TypeVar("Value")
 # Streets in memory at a time; one takes 20 to 50 MB, so that all of them stay below 0.8 GB.
 MAX_SITES_BYTES = 640 << 20
 _NEAR_M, _FAR_M, _MOUTH_M = 50.0, 140.0, 60.0
-# Nobody stands where the camera is.
-_CLEAR_M, _CLUTTER_M = 1.5, 60.0
+_CLUTTER_M = 60.0
 _SCENES, _CLUTTERS = 3, 64
 
 
@@ -127,17 +126,18 @@ class World:
         library = paint_library(self.layout.plan)
         return library, build_land(self.layout, library), build_crossings(self.layout, library)
 
-    def scene(self, center: Floats, clutter_seed: int = 0) -> CityScene:
+    def scene(self, center: Floats, clutter_seed: int = 0, clear_m: float = 0.0) -> CityScene:
         """What can be seen from a place.
 
         Args:
             center: (3,) ENU.
             clutter_seed: Of cars and people: another seed is another day.
+            clear_m: Nobody stands and nothing is parked nearer than this.
         """
-        key = (*np.round(center, 3).tolist(), clutter_seed)
-        return self._scenes.get(key, lambda: self._build_scene(center, clutter_seed))
+        key = (*np.round(center, 3).tolist(), clutter_seed, clear_m)
+        return self._scenes.get(key, lambda: self._build_scene(center, clutter_seed, clear_m))
 
-    def _build_scene(self, center: Floats, clutter_seed: int) -> CityScene:
+    def _build_scene(self, center: Floats, clutter_seed: int, clear_m: float) -> CityScene:
         library, land, crossings = self.shared()
         parts, atlases = [land], [library.atlas]
         if crossings is not None:
@@ -151,7 +151,7 @@ class World:
             atlases.append(site.atlas)
             clutter = self._clutter_of(segment, library, clutter_seed)
             if clutter is not None:
-                parts.append(clutter.within(center, _CLEAR_M, _CLUTTER_M))
+                parts.append(clutter.within(center, clear_m, _CLUTTER_M))
         return CityScene(joined(parts), AtlasSet(tuple(atlases)))
 
     def _clutter_of(self, segment: Segment, library: Library, clutter_seed: int) -> Placed | None:

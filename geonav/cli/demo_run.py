@@ -26,7 +26,7 @@ def run(
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="folder for all that the demo makes")] = Path(
         "runs/demo"
     ),
-    panoramas: Annotated[int, typer.Option("--panoramas", min=2, max=5000, help="panoramas of the city")] = 14,
+    panoramas: Annotated[int, typer.Option("--panoramas", min=2, max=5000, help="panoramas of the city")] = 10,
     queries: Annotated[int, typer.Option("--queries", min=1, help="photos to locate")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the city")] = 0,
 ) -> None:

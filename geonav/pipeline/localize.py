@@ -18,6 +18,7 @@ from geonav.data.images import read_mask
 from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
+from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
@@ -120,13 +121,14 @@ class Localizer:
         descriptor = self._place.descriptor
         with watch.stage("retrieval"):
             vector = descriptor.describe(features if descriptor.source == "features" else photo.photo.pixels)
-            # One more than asked for: the photo itself may be among them and is left out.
-            hits = self._place.index.search(vector, self.config.localize.top_k + 1)
+            # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
+            hits = self._place.index.search(vector, DEPTH * self.config.localize.top_k + 1)
         with watch.stage("matching"):
             uids = [uid for uid, _ in hits]
             matches = self._matcher.match(uids, features, photo.photo.size, photo.photo.sha256)
-        used = hits if matches.excluded else hits[: self.config.localize.top_k]
-        return _Found(used, matches, watch)
+        first = hits[: self.config.localize.top_k + len(matches.excluded)]
+        further = [hit for hit in hits[len(first) :] if hit[0] in matches.num_matches]
+        return _Found([*first, *further], matches, watch)
 
     def _options(self) -> DecideOptions:
         section = self.config.localize

@@ -13,6 +13,7 @@ from geonav.data.features import LocalFeatures
 from geonav.data.metadata import AxisStd, ImageMetadata
 from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center
+from geonav.pipeline.candidates import MIN_PLACES, Candidates, num_places
 from geonav.pipeline.stored import StoredFeatures
 from geonav.pose.tracks import View
 from geonav.settings.stages import LocalizeConfig
@@ -25,7 +26,6 @@ STRONG_MATCHES = 80
 _LOOK_KEYPOINTS = 512
 _WEAK_LOOK_MATCHES = 50
 _MAX_WEAK = 3
-_MIN_BASELINE_M = 0.05
 # Without a word from the source: what street-level providers are good for.
 _DEFAULT_POSITION_STD_M = 2.0
 _DEFAULT_HEADING_STD_DEG = 2.0
@@ -70,21 +70,23 @@ class ReferenceMatcher:
     max_side_px: int
 
     def match(self, uids: Sequence[str], query: LocalFeatures, size: Size, sha256: str) -> MatchedReferences:
-        """Match references in the order given until enough of them are strong.
+        """Match references until enough of them are strong, at places enough.
 
         Args:
-            uids: best first.
+            uids: hits, best first; see :class:`Candidates` for how many and why.
             query: features of the photo.
             size: its width and height in pixels.
             sha256: of the photo's file, to recognise it among the references.
         """
         matched = MatchedReferences()
-        for uid in uids:
+        candidates = Candidates(self.database, uids, self.settings.top_k)
+        for uid in candidates:
             try:
                 self._match_one(uid, (query, size, sha256), matched)
             except DatabaseError as error:
                 matched.broken.append((uid, str(error)))
-            if self._is_enough(matched.views):
+            candidates.strong = [view for view in matched.views if len(view.query_index) >= STRONG_MATCHES]
+            if self._is_enough(candidates.strong):
                 break
         return matched
 
@@ -145,13 +147,12 @@ class ReferenceMatcher:
             msg = f"{uid} has no readable image: run `geonav database check`"
             raise DatabaseError(msg) from error
 
-    def _is_enough(self, views: Sequence[View]) -> bool:
-        """Whether enough references are strong, and do not all stand on one spot."""
-        strong = [view for view in views if len(view.query_index) >= STRONG_MATCHES]
+    def _is_enough(self, strong: Sequence[View]) -> bool:
+        """Whether enough references are strong, and stand at places enough."""
         if len(strong) < self.settings.max_references:
             return False
-        centers = np.array([camera_center(view.pose) for view in strong])
-        return float(np.ptp(centers, axis=0).max()) > _MIN_BASELINE_M
+        places = num_places([camera_center(view.pose) for view in strong])
+        return places >= min(MIN_PLACES, self.settings.max_references)
 
 
 def _best(features: LocalFeatures) -> LocalFeatures:

@@ -196,10 +196,11 @@ def score(
     return Outcome(list(results), *table.T)
 
 
+@cache
 def locate_all(
     database: Database, scene: Scene, step: int, *, seed: int = 0, known: bool = True, strip_to: Path | None = None
 ) -> Outcome:
-    """Locate all queries of a scene with one seed of the estimator."""
+    """Locate all queries of a scene with one seed of the estimator; rows that share a run share its outcome."""
     localizer = remembering_localizer(database, seed)
     results = []
     for image in scene.rest(step):

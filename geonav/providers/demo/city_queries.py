@@ -30,6 +30,8 @@ _CLUTTER_SEED = 1
 _GPS_STD_M = 5.0
 _VIEWS_DEG, _PITCH_DEG, _HEIGHT_M = (25.0, 60.0), (0.0, 10.0), (1.45, 1.8)
 _FARTHEST_M = 7.0
+# The last panorama of a dead end has no neighbour beyond it: what only one panorama shows cannot be located.
+_END_MARGIN_M = 12.0
 # People step aside until no car stands right before them.
 _CLEAR_M = 4.0
 _KERB_M, _WALL_M = 0.9, 0.7
@@ -104,7 +106,8 @@ def _standing(city: DemoCity, line: Line, rng: np.random.Generator) -> Floats:
     while True:
         side = float(rng.choice([-1.0, 1.0]))
         left = side * rng.uniform(line.road_width_m / 2 + _KERB_M, line.half_width_m - _WALL_M)
-        along = rng.uniform(line.begin_m + 4, line.end_m - 4)
+        margin = min(_END_MARGIN_M, line.length_m / 3)
+        along = rng.uniform(line.begin_m + margin, line.end_m - margin)
         height = rng.uniform(*_HEIGHT_M)
         center = city.layout.enu(city.layout.place(line, along, left), height)
         others = (other for other in city.layout.lines if other.is_cross != line.is_cross)

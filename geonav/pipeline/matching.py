@@ -30,7 +30,7 @@ _MAX_WEAK = 3
 _DEFAULT_POSITION_STD_M = 2.0
 _DEFAULT_HEADING_STD_DEG = 2.0
 _MAX_TILT_STD_DEG = 3.0
-# Keypoints of one reference move together by 0.13 pixels (the median on rendered streets with exact poses): a quarter of
+# Keypoints of one reference move together by 0.13 pixels, the median on rendered streets with exact poses: a quarter of
 # a thousandth at the edge of a picture of 1024 pixels, and calibrations are hardly better.
 _SCALE_STD = 2.5e-4
 # DISK's keypoints, refined below the pixel, scatter by this much of a pixel of the picture they were found in.

@@ -87,7 +87,8 @@ class _Station:
 class DemoCity:
     """Streets with houses, trees, cars and people; equal plans give equal pictures.
 
-    Rendering is safe from several threads at once; memory stays below a gigabyte whatever the city's size.
+    Rendering is safe from several threads at once; memory is bounded whatever the city's size: see
+    city_world.MAX_SITES_BYTES.
     """
 
     name = NAME

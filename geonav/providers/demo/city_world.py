@@ -35,7 +35,7 @@ Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Value = TypeVar("Value")
 
-# Streets in memory at a time; one takes 20 to 50 MB, so that all of them stay below 0.8 GB.
+# Streets kept at a time; one takes 20 to 60 MB. The last few scenes may hold some longer that had to go.
 MAX_SITES_BYTES = 640 << 20
 _NEAR_M, _FAR_M, _MOUTH_M = 50.0, 140.0, 60.0
 _CLUTTER_M = 60.0

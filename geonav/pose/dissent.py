@@ -6,11 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from geonav.geometry.pose import camera_center
+from geonav.pose.epipolar import epipolar_sigmas
 from geonav.pose.solver import Query, Solution
-from geonav.pose.tracks import View
+from geonav.pose.tracks import View, build_tracks
 
 # A match may lie this far from its epipolar line, in standard deviations of a keypoint.
 _GATE_SIGMA = 10.0
+# A reference whose own pose is a little off denies a pose by pixels, one of another place by far more.
+_NEAR_SIGMA = 25.0
+_NEAR_SHARE = 0.5
 _MAX_TRIALS = 1000
 
 
@@ -28,8 +33,23 @@ def strongest_dissent(query: Query, views: Sequence[View], best: Solution, min_v
         seed: of the random draws.
     """
     agreeing = dict(zip((view.uid for view in best.views), best.inliers_per_view().tolist(), strict=True))
-    dissenting = [v for v in views if agreeing.get(v.uid, 0) < min_view_share * len(v.query_index)]
+    dissenting = [
+        view
+        for view in views
+        if agreeing.get(view.uid, 0) < min_view_share * len(view.query_index) and not _nearly_agrees(query, view, best)
+    ]
     return max((rigid_matches(query, view, seed) for view in dissenting), default=0)
+
+
+def _nearly_agrees(query: Query, view: View, best: Solution) -> bool:
+    """Whether half of a reference's matches lie within a few pixels of where the pose wants them."""
+    tracks = build_tracks([view])
+    if tracks.num_tracks == 0:
+        return True
+    world_rays = best.camera.rays_from_pixels(query.pixels[tracks.keypoint]) @ best.pose[:3, :3]
+    noise_rad = query.noise_px / best.camera.focal_px
+    sigmas = epipolar_sigmas(tracks, world_rays, camera_center(best.pose), noise_rad)
+    return bool((sigmas < _NEAR_SIGMA).mean() >= _NEAR_SHARE)
 
 
 def rigid_matches(query: Query, view: View, seed: int) -> int:

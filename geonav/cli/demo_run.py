@@ -31,6 +31,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the city")] = 0,
 ) -> None:
     """Build the database of a synthetic city, locate photos of it and report; run again to resume."""
+    from geonav.data.files import storage_errors
     from geonav.providers.demo.city import CityPlan, DemoCity
 
     began = time.monotonic()
@@ -39,7 +40,8 @@ def run(
     source = output / "query-photos"
     if not (source / "poses.json").exists():
         _say(f"taking {queries} photos to locate, with other cameras, on another day")
-        city.write_queries(source, queries)
+        with storage_errors(source):
+            city.write_queries(source, queries)
     with _served(city) as environment:
         for command in _commands(output, source, city):
             _geonav(command, environment)

@@ -29,6 +29,8 @@ _STORAGE_ERRNOS = {
     errno.EROFS: "make the disk writable or copy the folder to one that is",
     errno.EACCES: "make the folder writable or choose another",
     errno.EPERM: "make the folder writable or choose another",
+    errno.ENOTDIR: "a part of it is a file: choose another",
+    errno.EEXIST: "a file stands where a folder is needed: choose another",
 }
 
 

@@ -144,6 +144,28 @@ def test_bad_pictures_give_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "\n" not in str(caught.value)
 
 
+def test_a_heic_photo_is_read_upright_with_its_exif(tmp_path: Path) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    ramp = np.repeat(np.arange(64, dtype=np.uint8)[:, None, None] * 4, 96, axis=1).repeat(3, axis=2)
+    tags = Image.Exif()
+    tags[0x0112] = 6  # the camera was turned: the first row is the right edge of the upright picture
+    tags.get_ifd(0x8769)[0xA405] = 28
+    tags.get_ifd(0x8825).update({1: "N", 2: (48.0, 30.0, 0.0), 3: "E", 4: (8.0, 15.0, 0.0)})
+    path = tmp_path / "a.heic"
+    Image.fromarray(ramp).save(path, exif=tags.tobytes(), quality=95)
+
+    photo = read_image(path)
+    assert photo.pixels.shape == (96, 64, 3)
+    np.testing.assert_allclose(photo.pixels[48, ::-1].astype(float), ramp[:, 48], atol=6)
+    assert photo.exif.focal_35mm_mm == 28
+    assert (photo.exif.lat_deg, photo.exif.lng_deg) == (48.5, 8.25)
+    stored = prepare_image(path)
+    assert stored.jpeg[:2] == b"\xff\xd8"
+    assert stored.size == (64, 96)
+
+
 def test_every_truncation_of_a_jpeg_is_refused_or_read(tmp_path: Path) -> None:
     whole = jpeg()
     path = tmp_path / "a.jpg"

@@ -220,7 +220,8 @@ def test_streets_that_cannot_be_built_are_refused(settings: dict[str, float]) ->
 
 
 def test_quaternions_are_those_of_colmap() -> None:
-    pycolmap = pytest.importorskip("pycolmap")
+    import pycolmap
+
     rng = np.random.default_rng(0)
     for angles in rng.uniform(-180, 180, (20, 3)) * [1, 0.5, 1]:
         rotation = rotation_from_angles(*angles)
@@ -250,7 +251,8 @@ def test_the_data_set_on_disk_agrees_with_its_truth(street_photos: StreetPhotos)
 
 
 def test_the_colmap_model_is_read_by_colmap(street_photos: StreetPhotos) -> None:
-    pycolmap = pytest.importorskip("pycolmap")
+    import pycolmap
+
     model = pycolmap.Reconstruction(street_photos.root / "colmap")
     truth = {image["image"].split("/")[1]: np.array(image["E"]) for image in street_photos.named("images")}
     assert {image.name for image in model.images.values()} == set(truth)

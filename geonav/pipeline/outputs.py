@@ -25,10 +25,10 @@ def prepared(path: Path, endings: tuple[str, ...]) -> Path:
     if path.is_dir():
         msg = f"--output {path} is a folder: name a file in it"
         raise UsageError(msg)
-    try:
-        with storage_errors(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        msg = f"--output {path}: {path.parent} is no folder"
-        raise UsageError(msg) from None
+    nearest = next(folder for folder in path.parents if folder.exists())
+    if not nearest.is_dir():
+        msg = f"--output {path}: {nearest} is no folder"
+        raise UsageError(msg)
+    with storage_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -22,7 +22,7 @@ from geonav.data.upkeep import feature_files, global_file, index_names, leftover
 from geonav.errors import GeonavError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.stored import StoredFeatures
-from geonav.vision.flat_index import STAMP_FILE, UIDS_FILE
+from geonav.retrieval.flat import STAMP_FILE, UIDS_FILE
 
 _PLACE_GAP_M = 1.0
 _EDGE_PX = 1.0  # refined keypoints may lie a little outside

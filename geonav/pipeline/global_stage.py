@@ -26,8 +26,10 @@ from geonav.pipeline.stored import (
     filled,
     fingerprint,
 )
-from geonav.vision.base import GlobalDescriptor, Vector, VectorIndex
-from geonav.vision.registries import DESCRIPTORS, INDEXES
+from geonav.retrieval.base import VectorIndex
+from geonav.retrieval.registries import INDEXES
+from geonav.vision.base import GlobalDescriptor, Vector
+from geonav.vision.registries import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,8 @@ from geonav.data.database import Database
 from geonav.errors import DatabaseError
 from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.stored import StoredFeatures, differing, with_recorded
-from geonav.vision.base import GlobalDescriptor, LocalExtractor, Matcher, VectorIndex
+from geonav.retrieval.base import VectorIndex
+from geonav.vision.base import GlobalDescriptor, LocalExtractor, Matcher
 from geonav.vision.registries import EXTRACTORS, MATCHERS
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -132,47 +131,4 @@ class GlobalDescriptor(Protocol):
 
     def load(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take over what :meth:`learned` gave earlier."""
-        ...
-
-
-class VectorIndex(Protocol):
-    """Finds the vectors nearest to one, by inner product.
-
-    An index remembers the ``stamp`` of the settings its vectors were made with, and refuses another's.
-    """
-
-    kind: str
-
-    def __len__(self) -> int:
-        """The number of vectors."""
-        ...
-
-    @property
-    def uids(self) -> list[str]:
-        """The names of the vectors, sorted."""
-        ...
-
-    def add(self, uids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Add vectors (N, D); a uid that is there already gets the new one."""
-        ...
-
-    def remove(self, uids: Sequence[str]) -> int:
-        """Remove vectors by name, unknown names are passed over; returns how many went."""
-        ...
-
-    def search(self, vector: Vector, k: int) -> list[tuple[str, float]]:
-        """The ``k`` best (all, if fewer), best first; exact ties in order of uid."""
-        ...
-
-    def save(self, directory: Path) -> None:
-        """Write the index; the stamp goes first and comes back last, so that a half-written one is seen."""
-        ...
-
-    @classmethod
-    def load(cls, directory: Path, stamp: str) -> Self:
-        """Read an index back.
-
-        Raises:
-            DatabaseError: there is none, it is broken, or it was made with other settings.
-        """
         ...

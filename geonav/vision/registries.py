@@ -27,10 +27,3 @@ DESCRIPTORS = Registry(
         "vlad": "geonav.vision.vlad:VladDescriptor",
     },
 )
-
-INDEXES = Registry(
-    "vector index",
-    {
-        "flat": "geonav.vision.flat_index:FlatIndex",
-    },
-)

@@ -20,7 +20,7 @@ from geonav.geometry.geodesy import GeoPoint
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import pose_from_center
 from geonav.pipeline.check import CheckReport, check_database, describe
-from geonav.vision.flat_index import STAMP_FILE, UIDS_FILE
+from geonav.retrieval.flat import STAMP_FILE, UIDS_FILE
 from tests.data.photos import exif, jpeg
 
 ORIGIN = GeoPoint(48.9, 8.4, 130.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geonav.errors import DatabaseError, UsageError
-from geonav.vision.registries import INDEXES
+from geonav.retrieval.registries import INDEXES
 
 DIM = 24
 pytestmark = pytest.mark.parametrize("kind", INDEXES.names())
@@ -112,7 +112,7 @@ def test_a_save_that_is_cut_short_leaves_no_valid_index(
     index = filled(kind)
     index.save(tmp_path)
     index.remove(["u001"])
-    monkeypatch.setattr("geonav.vision.flat_index.atomic_write_bytes", die)
+    monkeypatch.setattr("geonav.retrieval.flat.atomic_write_bytes", die)
     with pytest.raises(KeyboardInterrupt):
         index.save(tmp_path)
     monkeypatch.undo()
@@ -140,3 +140,21 @@ def test_vectors_that_do_not_fit_are_refused(kind: str, uids: list[str], rows: n
 def test_queries_that_do_not_fit_are_refused(kind: str, query: np.ndarray) -> None:
     with pytest.raises(UsageError):
         filled(kind).search(query, 3)
+
+
+def test_only_what_is_allowed_is_found(kind: str) -> None:
+    index, query = filled(kind), vectors(1, seed=6)[0]
+    allowed = [f"u{i:03}" for i in range(10, 30, 2)]
+    order = 10 + 2 * np.argsort(-(vectors(50)[10:30:2] @ query))
+    assert [uid for uid, _ in index.search(query, 4, allowed=[*allowed, "unknown"])] == [f"u{i:03}" for i in order[:4]]
+    assert {uid for uid, _ in index.search(query, 99, allowed=set(allowed))} == set(allowed)
+    assert index.search(query, 4, allowed=[]) == []
+    assert index.search(query, 4, allowed=["unknown"]) == []
+
+
+def test_vectors_are_given_back_in_the_order_asked_for(kind: str) -> None:
+    index = filled(kind)
+    np.testing.assert_allclose(index.vectors(["u009", "u002"]), vectors(50)[[9, 2]], atol=0.02)
+    assert index.vectors([]).shape == (0, DIM)
+    with pytest.raises(DatabaseError, match="nobody"):
+        index.vectors(["u001", "nobody"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from geonav.data.files import atomic_save_array, atomic_write_bytes, atomic_write_json, storage_errors
 from geonav.errors import DatabaseError, UsageError
-from geonav.vision.base import Vector
+from geonav.retrieval.base import Hits, Vector, Vectors
 
 VECTORS_FILE = "vectors.npy"
 UIDS_FILE = "uids.json"
@@ -46,7 +46,7 @@ class FlatIndex:
         """The names of the vectors, sorted."""
         return sorted(self._uids)
 
-    def add(self, uids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+    def add(self, uids: Sequence[str], vectors: Vectors) -> None:
         """Add vectors (N, D); a uid that is there already gets the new one.
 
         Raises:
@@ -77,8 +77,13 @@ class FlatIndex:
             self._uids = [uid for uid in self._uids if uid not in gone]
         return len(rows)
 
-    def search(self, vector: Vector, k: int) -> list[tuple[str, float]]:
-        """The ``k`` best (all, if fewer), best first; exact ties in order of uid.
+    @property
+    def memory_bytes(self) -> int:
+        """What the vectors take."""
+        return 4 * self.dim * len(self)
+
+    def search(self, vector: Vector, k: int, *, allowed: Collection[str] | None = None) -> Hits:
+        """The ``k`` best (all, if fewer) among ``allowed``, best first; exact ties in order of uid.
 
         Raises:
             UsageError: another length, or not finite.
@@ -87,20 +92,45 @@ class FlatIndex:
         if query.shape[1] != self.dim or not np.isfinite(query).all():
             msg = f"a query of {self.dim} finite numbers is wanted, not one of {query.shape[1]}"
             raise UsageError(msg)
-        count = min(k, len(self))
+        chosen = None if allowed is None else self._rows(allowed)
+        total = len(self) if chosen is None else len(chosen)
+        count = min(k, total)
         if count < 1:
             return []
-        scores, rows = self._with_all_ties(query, count)
+        scores, rows = self._with_all_ties(query, count, total, chosen)
         hits = [(self._uids[row], float(score)) for score, row in zip(scores, rows, strict=True)]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:count]
 
-    def _with_all_ties(self, query: NDArray[np.float32], count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def vectors(self, uids: Sequence[str]) -> Vectors:
+        """The vectors (N, D) of some uids.
+
+        Raises:
+            DatabaseError: one is not in the index.
+        """
+        rows = {uid: row for row, uid in enumerate(self._uids)}
+        missing = [uid for uid in uids if uid not in rows]
+        if missing:
+            msg = f"{missing[0]} is not in the index: run `geonav index global`"
+            raise DatabaseError(msg)
+        found: Vectors = self._index.reconstruct_batch(np.array([rows[uid] for uid in uids], np.int64))
+        return found
+
+    def _rows(self, uids: Collection[str]) -> NDArray[np.int64]:
+        wanted = set(uids)
+        return np.array([row for row, uid in enumerate(self._uids) if uid in wanted], np.int64)
+
+    def _with_all_ties(
+        self, query: Vectors, count: int, total: int, chosen: NDArray[np.int64] | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
         """The best ``count`` and every further one with the score of the last, so that uid decides, not place."""
+        parameters = None
+        if chosen is not None:
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(chosen))  # type: ignore[call-arg]
         asked = count
         while True:
-            asked = min(len(self), 2 * asked)
-            scores, rows = self._index.search(query, asked)
-            if asked == len(self) or scores[0, -1] < scores[0, count - 1]:
+            asked = min(total, 2 * asked)
+            scores, rows = self._index.search(query, asked, params=parameters)
+            if asked == total or scores[0, -1] < scores[0, count - 1]:
                 keep = scores[0] >= scores[0, count - 1]
                 return scores[0, keep], rows[0, keep]
 

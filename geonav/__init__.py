@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from geonav.pipeline.postview import postview
     from geonav.pipeline.preview import preview
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
+    from geonav.retrieval.rerank.gnn import rerank_gnn
 
 _MODULES = {
     "Camera": "geonav.geometry.camera",
@@ -71,6 +72,7 @@ _MODULES = {
     "localize": "geonav.pipeline.localize",
     "postview": "geonav.pipeline.postview",
     "preview": "geonav.pipeline.preview",
+    "rerank_gnn": "geonav.retrieval.rerank.gnn",
     "sample": "geonav.pipeline.sampling",
 }
 
@@ -102,6 +104,7 @@ __all__ = [
     "localize",
     "postview",
     "preview",
+    "rerank_gnn",
     "sample",
 ]
 

@@ -1,0 +1,1 @@
+"""Ways to put retrieved references into a better order; pure numpy, no pixels."""

@@ -30,6 +30,7 @@ from geonav.settings.fetching import (
     PricesConfig,
     SamplingConfig,
 )
+from geonav.settings.search import SearchConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 
 CONFIG_FILE = "geonav.toml"
@@ -57,6 +58,7 @@ class GeonavConfig(Section):
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     local: LocalConfig = Field(default_factory=LocalConfig, description="local features")
     retrieval: GlobalConfig = Field(default_factory=GlobalConfig, alias="global", description="global descriptors")
+    search: SearchConfig = Field(default_factory=SearchConfig, description="which references are found")
     localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
     sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="points to ask for imagery at")

@@ -35,7 +35,7 @@ def expanded_query(query: ArrayLike, neighbours: ArrayLike, alpha: float = 3.0) 
     own = unit_rows(query, "the query")
     others = unit_rows(neighbours, "the neighbours", own.shape[1]) if np.size(neighbours) else own[:0]
     weights = np.maximum(others @ own[0], 0) ** np.float32(alpha)
-    return unit_rows(own[0] + weights @ others, "the expanded query")[0]
+    return np.asarray(unit_rows(own[0] + weights @ others, "the expanded query")[0])
 
 
 def augmented_database(vectors: ArrayLike, k: int, alpha: float = 3.0) -> Floats:

@@ -46,7 +46,7 @@ CREDENTIAL_VARIABLES = {
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
-_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths", "elevation.geotiff")
+_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths", "elevation.geotiff", "global.checkpoint")
 
 
 class GeonavConfig(Section):

@@ -8,17 +8,23 @@ import typer
 
 from geonav.cli import output
 from geonav.cli.options import (
+    AggregationOption,
+    BackboneOption,
     BatchSizeOption,
+    CheckpointOption,
     DatabaseOption,
     DescriptorOption,
     DeviceOption,
+    ImageSizeOption,
     JsonOption,
     KeypointThresholdOption,
     MaxKeypointsOption,
     MaxSideOption,
     ModelOption,
+    MultiScaleOption,
     NmsRadiusOption,
     NumClustersOption,
+    OutputDimOption,
     SeedOption,
 )
 from geonav.cli.progress import progress_bars
@@ -72,6 +78,12 @@ def global_(
     model: ModelOption = None,
     descriptor: DescriptorOption = None,
     num_clusters: NumClustersOption = None,
+    backbone: BackboneOption = None,
+    aggregation: AggregationOption = None,
+    checkpoint: CheckpointOption = None,
+    output_dim: OutputDimOption = None,
+    image_size: ImageSizeOption = None,
+    multi_scale: MultiScaleOption = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
     retrain: RetrainOption = False,
@@ -81,7 +93,16 @@ def global_(
     from geonav.pipeline.index import index_global
 
     session = Session.of(context)
-    section = {"descriptor": descriptor, "num_clusters": num_clusters}
+    section = {
+        "descriptor": descriptor,
+        "num_clusters": num_clusters,
+        "backbone": backbone,
+        "aggregation": aggregation,
+        "checkpoint": checkpoint,
+        "output_dim": output_dim,
+        "image_size": image_size,
+        "multi_scale": multi_scale,
+    }
     shared = {"database": database, "device": device, "seed": seed, "local": {"model": model}}
     config = session.config({**shared, "global": section})
     with progress_bars(session) as on_progress:

@@ -67,6 +67,12 @@ MaxSideOption = Annotated[int | None, setting("local.max_side_px", "--max-side-p
 BatchSizeOption = Annotated[int | None, setting("local.batch_size", "--batch-size")]
 DescriptorOption = Annotated[str | None, setting("retrieval.descriptor", "--descriptor", "--descriptor-type")]
 NumClustersOption = Annotated[int | None, setting("retrieval.num_clusters", "--num-clusters")]
+BackboneOption = Annotated[str | None, setting("retrieval.backbone", "--backbone")]
+AggregationOption = Annotated[str | None, setting("retrieval.aggregation", "--aggregation")]
+CheckpointOption = Annotated[Path | None, setting("retrieval.checkpoint", "--checkpoint")]
+OutputDimOption = Annotated[int | None, setting("retrieval.output_dim", "--output-dim")]
+ImageSizeOption = Annotated[int | None, setting("retrieval.image_size", "--image-size")]
+MultiScaleOption = Annotated[bool | None, setting("retrieval.multi_scale", "--multi-scale/--single-scale")]
 
 OriginOption = Annotated[
     tuple[float, float, float] | None,

@@ -22,12 +22,14 @@ from geonav.pipeline.stored import (
     FeatureSequence,
     Journal,
     LearnedArrays,
+    PictureSequence,
     StoredFeatures,
     filled,
     fingerprint,
 )
 from geonav.retrieval.base import VectorIndex
 from geonav.retrieval.registries import INDEXES
+from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 from geonav.vision.registries import DESCRIPTORS
 
@@ -67,7 +69,7 @@ class GlobalStage:
         Raises:
             DatabaseError: there is none with these settings.
         """
-        descriptor, learned = _descriptor(database, config)
+        descriptor, learned, _ = _descriptor(database, config)
         arrays = learned.read(stamp_of(_base_settings(descriptor, features)))
         if arrays is None:
             raise DatabaseError(_not_indexed(database, descriptor, config))
@@ -93,7 +95,7 @@ class GlobalStage:
             DatabaseError: there is nothing to learn from.
             StorageError: the disk is full, read-only or not permitted.
         """
-        descriptor, learned = _descriptor(database, config)
+        descriptor, learned, section = _descriptor(database, config)
         folder = database.index_dir(descriptor.name)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -102,12 +104,14 @@ class GlobalStage:
         if arrays is None or not _is_taken_over(descriptor, arrays):
             if descriptor.needs_training:
                 logger.info("learning what %s needs from %s", descriptor.name, database.path)
-                descriptor.train(FeatureSequence(features, _spread(uids, _MAX_SAMPLES)))
+                some = _spread(uids, _MAX_SAMPLES)
+                is_picture = descriptor.source == "pixels"
+                descriptor.train(PictureSequence(database, some) if is_picture else FeatureSequence(features, some))
             arrays = dict(descriptor.learned())
             learned.write(base, arrays)
         stage = cls(database, descriptor, features, fingerprint(arrays))
         stage._journal.start()
-        atomic_write_json(folder / _SETTINGS_FILE, stage.settings)
+        atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
         try:
             stage._load_index()
         except DatabaseError as error:
@@ -189,17 +193,22 @@ def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: Geona
     )
 
 
-def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays]:
+def _remembered(section: GlobalConfig) -> dict[str, Any]:
+    """What a later command needs and no vector depends on: where the weights lie that the user gave."""
+    return {"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {}
+
+
+def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GlobalConfig]:
     """The descriptor of ``config``, with the settings of the database's own where ``config`` does not set them."""
-    name = DESCRIPTORS.check(config.retrieval.descriptor)
-    folder = database.index_dir(name)
+    name = config.retrieval.descriptor
+    folder = database.index_dir(DESCRIPTORS.stem(name))
     try:
         recorded = dict(json.loads((folder / _SETTINGS_FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         recorded = {}
     section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
     descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
-    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE)
+    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), section
 
 
 def _is_taken_over(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]]) -> bool:

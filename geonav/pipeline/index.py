@@ -15,6 +15,7 @@ from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.stages import load_extractor_for_writing
 from geonav.pipeline.stored import StoredFeatures, with_recorded
 from geonav.vision.base import LocalExtractor, Mask, Pixels
+from geonav.vision.registries import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ def index_global(
     Raises:
         GeonavError: as :func:`index_local`.
     """
+    DESCRIPTORS.check(config.retrieval.descriptor)  # before anything is computed
     with database.lock():
         config = with_recorded(config, database)
         local, features = _index_local(database, config, on_progress)

@@ -18,6 +18,7 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.files import atomic_save_arrays, atomic_write_bytes, storage_errors
+from geonav.data.images import read_image
 from geonav.data.stamps import stamp as stamp_of
 from geonav.errors import DatabaseError
 
@@ -116,6 +117,26 @@ class FeatureSequence(Sequence[LocalFeatures]):
         if isinstance(index, slice):
             return FeatureSequence(self._stored, self._uids[index])
         return self._stored.read(self._uids[index])
+
+
+class PictureSequence(Sequence[NDArray[np.uint8]]):
+    """The pixels of some entries' photos, each read when it is asked for."""
+
+    def __init__(self, database: Database, uids: Sequence[str]) -> None:
+        self._database = database
+        self._uids = uids
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.uint8]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[NDArray[np.uint8]]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.uint8] | Sequence[NDArray[np.uint8]]:
+        if isinstance(index, slice):
+            return PictureSequence(self._database, self._uids[index])
+        return read_image(self._database.image_path(self._uids[index])).pixels
 
 
 class Journal:

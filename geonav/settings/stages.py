@@ -24,8 +24,28 @@ class LocalConfig(Section):
 class GlobalConfig(Section):
     """``[global]``: one vector a photo, to search the database by."""
 
-    descriptor: str = Field("vlad", description="global descriptor")
+    descriptor: str = Field(
+        "vlad",
+        description="global descriptor: vlad, megaloc, eigenplaces, cosplace, boq, salad, dinov2, netvlad, "
+        "radenovic_gldv1, radenovic_gldv2, radenovic_sfm120k, dvgl, onnx:PATH or torchscript:PATH",
+    )
     num_clusters: int = Field(64, ge=1, le=4096, description="words in the vocabulary of vlad")
+    backbone: str | None = Field(
+        None,
+        description="network under a descriptor, such as resnet18conv4 or resnet101; the descriptor's own if unset",
+    )
+    aggregation: str | None = Field(
+        None,
+        description="how a network's map is pooled: gem, netvlad, rmac, spoc, mac or vlad; as the weights say if unset",
+    )
+    checkpoint: Path | None = Field(
+        None, description="weights of your own for the descriptor, or the folder of its repository or network"
+    )
+    output_dim: int | None = Field(None, ge=1, description="numbers in a vector, where several are published")
+    image_size: int | None = Field(
+        None, ge=32, le=4096, description="side in pixels that a network sees; the descriptor's own if unset"
+    )
+    multi_scale: bool = Field(False, description="describe each photo at three sizes; three times the work at most")
 
 
 class LocalizeConfig(Section):
@@ -48,4 +68,7 @@ class WeightsConfig(Section):
     dir: Path | None = Field(None, description="folder with weights of your own, under their published names")
     paths: dict[str, Path] = Field(default_factory=dict, description="weights of your own, by the name they replace")
     offline: bool = Field(False, description="never fetch anything")
+    accepted_licences: tuple[str, ...] = Field(
+        (), description="licences you have read and accept, of networks that are not under a permissive one"
+    )
     timeout_s: float = Field(5.0, gt=0, description="seconds to wait for an answer before trying the next source")

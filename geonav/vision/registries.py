@@ -24,6 +24,20 @@ MATCHERS = Registry(
 DESCRIPTORS = Registry(
     "global descriptor",
     {
+        "boq": "geonav.vision.descriptors.boq:BoqDescriptor",
+        "cosplace": "geonav.vision.descriptors.cosplace:CosPlaceDescriptor",
+        "dinov2": "geonav.vision.descriptors.dinov2:Dinov2Descriptor",
+        "dvgl": "geonav.vision.descriptors.dvgl:DvglDescriptor",
+        "eigenplaces": "geonav.vision.descriptors.eigenplaces:EigenPlacesDescriptor",
+        "megaloc": "geonav.vision.descriptors.megaloc:MegaLocDescriptor",
+        "netvlad": "geonav.vision.descriptors.netvlad:NetVladDescriptor",
+        "onnx": "geonav.vision.descriptors.onnx_file:OnnxDescriptor",
+        "radenovic_gldv1": "geonav.vision.descriptors.radenovic:RadenovicGldv1",
+        "radenovic_gldv2": "geonav.vision.descriptors.radenovic:RadenovicGldv2",
+        "radenovic_sfm120k": "geonav.vision.descriptors.radenovic:RadenovicSfm120k",
+        "salad": "geonav.vision.descriptors.salad:SaladDescriptor",
+        "torchscript": "geonav.vision.descriptors.torchscript:TorchScriptDescriptor",
         "vlad": "geonav.vision.vlad:VladDescriptor",
     },
+    with_argument=("onnx", "torchscript"),
 )

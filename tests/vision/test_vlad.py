@@ -86,10 +86,9 @@ def test_untrained_empty_and_broken_are_refused(trained: VladDescriptor) -> None
         trained.describe(features(np.ones((4, 3))))
 
 
-@pytest.mark.parametrize("name", DESCRIPTORS.names())
-def test_every_descriptor_states_what_it_is(name: str) -> None:
-    descriptor = DESCRIPTORS.load(name).from_config(GeonavConfig(retrieval={"num_clusters": 5}))
-    assert descriptor.name == name
-    assert descriptor.source in {"features", "pixels"}
-    assert descriptor.settings()["descriptor"] == name
+def test_it_states_what_it_is() -> None:
+    descriptor = DESCRIPTORS.load("vlad").from_config(GeonavConfig(retrieval={"num_clusters": 5}))
+    assert descriptor.name == "vlad"
+    assert descriptor.source == "features"
+    assert descriptor.settings()["descriptor"] == "vlad"
     assert descriptor.settings()["num_clusters"] == 5

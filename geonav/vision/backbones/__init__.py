@@ -1,0 +1,1 @@
+"""Convolutional networks in plain torch, their parameters named as torchvision names them."""

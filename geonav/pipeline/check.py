@@ -6,7 +6,6 @@ computes it again. Pictures, masks and metadata are never changed or removed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +18,10 @@ from geonav.data.images import prepare_image, read_mask
 from geonav.data.metadata import ImageMetadata
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.upkeep import feature_files, global_file, index_names, leftovers, local_models
-from geonav.errors import GeonavError
+from geonav.errors import DatabaseError, GeonavError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.stored import StoredFeatures
-from geonav.retrieval.flat import STAMP_FILE, UIDS_FILE
+from geonav.retrieval.shelf import STAMP_FILE, stored_uids
 
 _PLACE_GAP_M = 1.0
 _EDGE_PX = 1.0  # refined keypoints may lie a little outside
@@ -192,19 +191,18 @@ def _global_problems(database: Database, uid: str, name: str) -> Iterator[Proble
 
 def _index_problems(database: Database) -> Iterator[Problem]:
     for name in index_names(database):
-        for listing in sorted(database.index_dir(name).rglob(UIDS_FILE)):
+        for listing in sorted(database.index_dir(name).rglob(STAMP_FILE)):
             gone = _unknown_uids(database, listing)
             if gone != 0:
                 text = "its list of entries is broken" if gone is None else f"it names {gone} deleted entries"
                 # Without its stamp an index counts as unfinished and is built again.
-                yield f"{text}: run 'geonav index global'", [listing.with_name(STAMP_FILE), listing]
+                yield f"{text}: run 'geonav index global'", [listing]
 
 
 def _unknown_uids(database: Database, listing: Path) -> int | None:
     try:
-        uids = json.loads(listing.read_bytes())
-        return sum(uid not in database for uid in uids)
-    except (OSError, ValueError, TypeError):
+        return sum(uid not in database for uid in stored_uids(listing.parent))
+    except DatabaseError:
         return None
 
 

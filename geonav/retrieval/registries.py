@@ -8,5 +8,6 @@ INDEXES = Registry(
     "vector index",
     {
         "flat": "geonav.retrieval.flat:FlatIndex",
+        "sq": "geonav.retrieval.scalar:HalfIndex",
     },
 )

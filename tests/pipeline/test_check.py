@@ -20,7 +20,7 @@ from geonav.geometry.geodesy import GeoPoint
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import pose_from_center
 from geonav.pipeline.check import CheckReport, check_database, describe
-from geonav.retrieval.flat import STAMP_FILE, UIDS_FILE
+from geonav.retrieval.flat import FlatIndex
 from tests.data.photos import exif, jpeg
 
 ORIGIN = GeoPoint(48.9, 8.4, 130.0)
@@ -49,8 +49,9 @@ def database(tmp_path: Path) -> Database:
 
 
 def write_index(database: Database, uids: list[str]) -> None:
-    (database.index_dir("vlad") / UIDS_FILE).write_text(json.dumps(uids))
-    (database.index_dir("vlad") / STAMP_FILE).write_text("{}")
+    index = FlatIndex(4, "aa")
+    index.add(uids, np.ones((len(uids), 4), np.float32))
+    index.save(database.index_dir("vlad"))
 
 
 def change(database: Database, uid: str, **keys: Any) -> None:
@@ -189,7 +190,7 @@ def delete_indexed_entry(database: Database) -> None:
 
 
 def damage_index(database: Database) -> None:
-    (database.index_dir("vlad") / UIDS_FILE).write_text("{")
+    (database.index_dir("vlad") / "names-1.bin").write_bytes(b"{")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def test_it_agrees_with_brute_force(kind: str) -> None:
     order = np.argsort(-products)[:7]
     hits = index.search(query, 7)
     assert [uid for uid, _ in hits] == [f"u{i:03}" for i in order]
-    np.testing.assert_allclose([score for _, score in hits], products[order], atol=1e-6)
+    np.testing.assert_allclose([score for _, score in hits], products[order], atol=1e-6 if kind == "flat" else 1e-3)
 
 
 def test_exact_ties_come_in_order_of_uid_whatever_the_order_of_adding(kind: str) -> None:
@@ -97,27 +96,31 @@ def test_another_stamp_a_missing_one_and_broken_files_are_refused(kind: str, tmp
             load(tmp_path, "aa")
         path.write_bytes(whole)
     load(tmp_path, "aa")
-    (tmp_path / "uids.json").write_text(json.dumps(["one"]))
-    with pytest.raises(DatabaseError, match="broken"):
-        load(tmp_path, "aa")
 
 
 def die(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_save_that_is_cut_short_leaves_no_valid_index(
+def test_a_save_that_is_cut_short_leaves_the_old_index(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    query = vectors(1, seed=8)[0]
     index = filled(kind)
     index.save(tmp_path)
+    before = index.search(query, 50)
     index.remove(["u001"])
-    monkeypatch.setattr("geonav.retrieval.flat.atomic_write_bytes", die)
-    with pytest.raises(KeyboardInterrupt):
-        index.save(tmp_path)
+    index.add(["zz"], vectors(1, seed=8))
+    monkeypatch.setattr("geonav.retrieval.shelf.atomic_write_json", die)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            index.save(tmp_path)
+        assert INDEXES.load(kind).load(tmp_path, "aa").search(query, 50) == before
     monkeypatch.undo()
-    with pytest.raises(DatabaseError, match="no finished index"):
-        INDEXES.load(kind).load(tmp_path, "aa")
+    index.save(tmp_path)
+    again = INDEXES.load(kind).load(tmp_path, "aa")
+    assert again.search(query, 1)[0][0] == "zz"
+    assert "u001" not in again.uids
 
 
 @pytest.mark.parametrize(

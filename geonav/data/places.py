@@ -89,7 +89,7 @@ class Words:
 
     def __getitem__(self, row: int) -> str:
         """The word of a row."""
-        return self.names[self.code[row]]
+        return self.names[int(self.code[row])]
 
     def are(self, word: str) -> NDArray[np.bool_]:
         """Whether each row (N,) holds a word."""

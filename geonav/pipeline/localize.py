@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +19,11 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
+from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
+from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Asked, Retrieved, Retriever
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.pipeline.stored import with_recorded
 from geonav.pose.acceptance import Thresholds
@@ -33,7 +35,6 @@ from geonav.vision.base import Mask
 _MIN_KEYPOINTS = 30
 # One reference with this many matches means the place is known even where no pose holds.
 _RETRIEVED_MATCHES = 100
-_DEFAULT_GPS_STD_M = 10.0
 
 
 @dataclass
@@ -70,6 +71,13 @@ class Localizer:
         self._place = load_global(database, self.config)
         self._extractor = load_extractor(database, self.config)
         matcher = load_matcher(self.config)
+        self._retriever = Retriever(
+            database,
+            self.config,
+            self._place,
+            lambda: InlierCounter(database, self._references, matcher, self.config.local.max_side_px, self.config.seed),
+            grouped=False,
+        )
         self._matcher = ReferenceMatcher(
             database, self._references, matcher, self.config.localize, self.config.local.max_side_px
         )
@@ -81,6 +89,9 @@ class Localizer:
             "global": self._place.descriptor.settings(),
             "matcher": matcher.settings(),
         }
+        search = self.config.search.model_dump(mode="json", exclude_defaults=True)
+        if search:
+            self._settings["search"] = search
 
     def locate(
         self,
@@ -89,6 +100,7 @@ class Localizer:
         camera: Camera | None = None,
         mask: Path | str | None = None,
         camera_source: KSource = "given",
+        on_retrieved: Callable[[Retrieved], None] | None = None,
     ) -> LocalizationResult:
         """Locate one photo.
 
@@ -97,6 +109,7 @@ class Localizer:
             camera: its calibration; EXIF's, else an estimate, if left out.
             mask: picture that is black where the photo must not be looked at.
             camera_source: what the result calls a given calibration.
+            on_retrieved: called with all references found, of which not all are matched.
 
         Raises:
             ImageError: the photo or the mask cannot be read.
@@ -110,25 +123,32 @@ class Localizer:
         if len(features) < _MIN_KEYPOINTS:
             reason = f"only {len(features)} keypoints found: the photo shows too little that could be recognised"
             return self._refused(photo, "not_located", reason, _Found([], MatchedReferences(), watch))
-        found = self._matched(photo, features, watch)
+        with watch.stage("retrieval"):
+            retrieved = self._retrieved(photo, features)
+        if on_retrieved is not None:
+            on_retrieved(retrieved)
+        found = self._matched(photo, features, retrieved, watch)
         if not found.matches.views:
-            return self._refused(photo, "not_located", _nothing_matched(found.matches), found)
+            reason = retrieved.reason or _nothing_matched(found.matches)
+            return self._refused(photo, "not_located", reason, found)
         with watch.stage("pose"):
             decision = decide(self._query(photo, features), found.matches.views, self._options())
         return self._result(photo, decision, found)
 
-    def _matched(self, photo: QueryPhoto, features: LocalFeatures, watch: _Stopwatch) -> _Found:
-        descriptor = self._place.descriptor
-        with watch.stage("retrieval"):
-            vector = descriptor.describe(features if descriptor.source == "features" else photo.photo.pixels)
-            # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
-            hits = self._place.index.search(vector, DEPTH * self.config.localize.top_k + 1)
+    def _retrieved(self, photo: QueryPhoto, features: LocalFeatures) -> Retrieved:
+        # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
+        wanted = DEPTH * self.config.localize.top_k + 1
+        vector = self._retriever.describe(photo, features)
+        return self._retriever.retrieve(Asked(photo, vector, features), wanted)
+
+    def _matched(self, photo: QueryPhoto, features: LocalFeatures, retrieved: Retrieved, watch: _Stopwatch) -> _Found:
+        hits = [(hit.uid, hit.similarity) for hit in retrieved.hits]
         with watch.stage("matching"):
             uids = [uid for uid, _ in hits]
             matches = self._matcher.match(uids, features, photo.photo.size, photo.photo.sha256)
         first = hits[: self.config.localize.top_k + len(matches.excluded)]
         further = [hit for hit in hits[len(first) :] if hit[0] in matches.num_matches]
-        return _Found([*first, *further], matches, watch)
+        return _Found([*first, *further], matches, watch, retrieved.notes)
 
     def _options(self) -> DecideOptions:
         section = self.config.localize
@@ -152,7 +172,7 @@ class Localizer:
         if not (self.config.localize.exif_gps and exif.has_position):
             return None
         enu = self._frame.enu_from_geo(exif.lat_deg or 0.0, exif.lng_deg or 0.0, self._frame.origin.alt_m)
-        std = exif.gps_error_m or _DEFAULT_GPS_STD_M
+        std = exif.gps_error_m or DEFAULT_GPS_STD_M
         return np.asarray(enu, float), np.array([std, std, 1e4])
 
     def _result(self, photo: QueryPhoto, decision: Decision, found: _Found) -> LocalizationResult:
@@ -217,7 +237,7 @@ class Localizer:
         return {
             "query": str(photo.photo.path),
             "references": references,
-            "notes": [*photo.notes, *_notes(found.matches)],
+            "notes": [*photo.notes, *found.notes, *_notes(found.matches)],
             "seconds": found.watch.seconds,
             "geonav_version": __version__,
             "settings": self._settings,
@@ -231,6 +251,7 @@ class _Found:
     hits: list[tuple[str, float]]
     matches: MatchedReferences
     watch: _Stopwatch
+    notes: list[str] = field(default_factory=list)
 
 
 def _read_given_mask(mask: Path | str | None, size: tuple[int, int]) -> Mask | None:

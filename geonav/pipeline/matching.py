@@ -93,7 +93,7 @@ class ReferenceMatcher:
     def _match_one(self, uid: str, photo: tuple[LocalFeatures, Size, str], matched: MatchedReferences) -> None:
         query, size, sha256 = photo
         metadata = self.database.metadata(uid)
-        if self._is_same_file(uid, metadata, sha256):
+        if is_same_file(self.database, uid, metadata, sha256):
             matched.excluded.append(uid)
             return
         if not (metadata.has_pose and metadata.has_camera):
@@ -136,23 +136,27 @@ class ReferenceMatcher:
             rotation_std_deg=(heading, _tilt_std(metadata, heading)),
         )
 
-    def _is_same_file(self, uid: str, metadata: ImageMetadata, sha256: str) -> bool:
-        if metadata.source_sha256 is not None and metadata.source_sha256 == sha256:
-            return True
-        if metadata.source_sha256 is not None:
-            return False
-        try:
-            return hashlib.sha256(self.database.image_path(uid).read_bytes()).hexdigest() == sha256
-        except OSError as error:
-            msg = f"{uid} has no readable image: run `geonav database check`"
-            raise DatabaseError(msg) from error
-
     def _is_enough(self, strong: Sequence[View]) -> bool:
         """Whether enough references are strong, and stand at places enough."""
         if len(strong) < self.settings.max_references:
             return False
         places = num_places([camera_center(view.pose) for view in strong])
         return places >= min(MIN_PLACES, self.settings.max_references)
+
+
+def is_same_file(database: Database, uid: str, metadata: ImageMetadata, sha256: str) -> bool:
+    """Whether an entry was made of the very file whose digest is given.
+
+    Raises:
+        DatabaseError: the entry does not say of which, and has no readable picture.
+    """
+    if metadata.source_sha256 is not None:
+        return metadata.source_sha256 == sha256
+    try:
+        return hashlib.sha256(database.image_path(uid).read_bytes()).hexdigest() == sha256
+    except OSError as error:
+        msg = f"{uid} has no readable image: run `geonav database check`"
+        raise DatabaseError(msg) from error
 
 
 def _best(features: LocalFeatures) -> LocalFeatures:

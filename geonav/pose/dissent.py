@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geonav.geometry.pose import camera_center
 from geonav.pose.epipolar import epipolar_sigmas
@@ -53,15 +54,25 @@ def _nearly_agrees(query: Query, view: View, best: Solution) -> bool:
 
 
 def rigid_matches(query: Query, view: View, seed: int) -> int:
-    """Matches that one rigid scene explains, whatever the pose.
+    """Matches that one rigid scene explains, whatever the pose."""
+    return rigid_pairs(query.pixels[view.query_index], view.pixels, max(query.noise_px, view.noise_px), seed)
+
+
+def rigid_pairs(pixels: NDArray[np.float64], others: NDArray[np.float64], noise_px: float, seed: int) -> int:
+    """Pairs of keypoints of two pictures that one rigid scene explains.
 
     They fit one fundamental matrix: no focal length is needed, and a plane fits too.
+
+    Args:
+        pixels: matched keypoints (M, 2) of the one picture.
+        others: those of the other (M, 2).
+        noise_px: standard deviation of a keypoint.
+        seed: of the random draws.
     """
     import pycolmap
 
-    if len(view.query_index) < 8:
+    if len(pixels) < 8:
         return 0
-    gate_px = _GATE_SIGMA * max(query.noise_px, view.noise_px)
-    options = pycolmap.RANSACOptions(max_error=gate_px, random_seed=seed, max_num_trials=_MAX_TRIALS)
-    found = pycolmap.estimate_fundamental_matrix(query.pixels[view.query_index], view.pixels, options)
+    options = pycolmap.RANSACOptions(max_error=_GATE_SIGMA * noise_px, random_seed=seed, max_num_trials=_MAX_TRIALS)
+    found = pycolmap.estimate_fundamental_matrix(pixels, others, options)
     return 0 if found is None else int(np.asarray(found["inlier_mask"], bool).sum())

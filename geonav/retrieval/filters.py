@@ -50,7 +50,7 @@ def around(center: GeoPoint, radius_m: float, source: str = "") -> Filter:
 
     def test(places: Places) -> Flags:
         offset = places.ecef_m - middle
-        return np.einsum("ni,ni->n", offset, offset) <= radius_m**2
+        return np.asarray(np.einsum("ni,ni->n", offset, offset) <= radius_m**2, np.bool_)
 
     words = f"within {radius_m:g} m of {center.lat_deg:.6f} {center.lng_deg:.6f}{source}"
     return Filter(words, test)

@@ -1,0 +1,261 @@
+"""Which references look like a photo: filtered, found, ordered, and one of each place where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.features import LocalFeatures
+from geonav.data.places import Places
+from geonav.errors import DatabaseError
+from geonav.geometry.geodesy import GeoPoint
+from geonav.pipeline.inliers import InlierCounter
+from geonav.pipeline.matching import is_same_file
+from geonav.pipeline.query import QueryPhoto
+from geonav.pipeline.stages import PlaceSearch
+from geonav.registry import Registry
+from geonav.retrieval.base import Vector
+from geonav.retrieval.filters import Filters, around
+from geonav.retrieval.grouping import neighbours_by_views, one_per_place, views_per_place
+from geonav.retrieval.rerank.options import RerankOptions
+
+Vectors = NDArray[np.float32]
+Rerank = Callable[[Vector, Vectors, RerankOptions], Vectors]
+
+INLIERS = "inliers"
+EXPANSION = "qe"
+PLAIN = "none"
+RERANKERS = Registry(
+    "re-ranker",
+    {
+        PLAIN: "geonav.retrieval.rerank.options:by_similarity",
+        "gnn": "geonav.retrieval.rerank.options:by_shared_neighbours",
+        "k-reciprocal": "geonav.retrieval.rerank.options:by_reciprocal_neighbours",
+        "dba": "geonav.retrieval.rerank.options:by_augmented_vectors",
+        EXPANSION: "geonav.retrieval.rerank.options:by_similarity",  # to another vector
+        INLIERS: "geonav.retrieval.rerank.options:by_similarity",  # then by what is matched
+    },
+)
+DEFAULT_GPS_STD_M = 10.0
+# A photo shows references that stand this far from it; three standard deviations of its position come on top.
+_REACH_M = 50.0
+_GPS_SIGMAS = 3.0
+# Hits looked through at first for each place that is wanted.
+_VIEWS_LOOKED_AT = 4
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A reference that was found.
+
+    Attributes:
+        uid: its name.
+        score: what it was ordered by, higher is better: similarity, or what a re-ranker made of it.
+        similarity: inner product of the global descriptors.
+        num_inliers: matches that one rigid scene explains; None where it was not matched.
+    """
+
+    uid: str
+    score: float
+    similarity: float
+    num_inliers: int | None = None
+
+
+@dataclass(frozen=True)
+class Retrieved:
+    """What was found for one photo.
+
+    Attributes:
+        hits: best first.
+        reason: why there are none; None where there are.
+        notes: what a careful reader should know.
+        excluded: references left out because they are the photo itself.
+    """
+
+    hits: list[Hit] = field(default_factory=list)
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A photo to find references for.
+
+    Attributes:
+        photo: its pixels and EXIF.
+        vector: its global descriptor (D,).
+        features: its local features, which counting inliers needs.
+        leaves_out_itself: a reference made of the same file is no hit.
+    """
+
+    photo: QueryPhoto
+    vector: Vector
+    features: LocalFeatures | None = None
+    leaves_out_itself: bool = False
+
+
+class Retriever:
+    """Asks a database's index as ``[search]`` says."""
+
+    def __init__(
+        self,
+        database: Database,
+        config: GeonavConfig,
+        place: PlaceSearch,
+        inliers: Callable[[], InlierCounter],
+        *,
+        grouped: bool,
+    ) -> None:
+        """Check what is asked for.
+
+        Args:
+            database: the references.
+            config: settings.
+            place: descriptor and index.
+            inliers: makes what counts inliers; called where ``search.rerank`` is ``inliers``.
+            grouped: whether hits are places, where ``search.group`` does not say.
+
+        Raises:
+            UsageError: an unknown re-ranker, or a date that is none.
+        """
+        self._database = database
+        self._settings = config.search
+        self._index = place.index
+        self._descriptor = place.descriptor
+        self._filters = Filters.of(self._settings)
+        self._by_gps = config.localize.exif_gps
+        self._name = RERANKERS.check(self._settings.rerank)
+        self._rerank: Rerank = RERANKERS.load(self._name)
+        self._inliers = inliers() if self._name == INLIERS else None
+        self._grouped = grouped if self._settings.group is None else self._settings.group
+
+    @cached_property
+    def places(self) -> Places:
+        """Where the references are; read when first asked for."""
+        return Places.of(self._database)
+
+    @cached_property
+    def options(self) -> RerankOptions:
+        """The parameters of re-ranking, those that are not set by the database's views per place."""
+        settings = self._settings
+        k1, k2 = settings.k1, settings.k2
+        if k1 is None or k2 is None:
+            usual = neighbours_by_views(views_per_place(self.places))
+            k1, k2 = k1 or usual[0], k2 or usual[1]
+        return RerankOptions(k1, k2, settings.alpha, settings.layers, settings.blend)
+
+    def describe(self, photo: QueryPhoto, features: LocalFeatures | None) -> Vector:
+        """The photo's global descriptor (D,); ``features`` are needed where it is made of them."""
+        item = features if self._descriptor.source == "features" else photo.photo.pixels
+        if item is None:
+            msg = f"{self._descriptor.name} describes local features, and none are given"
+            raise ValueError(msg)
+        return self._descriptor.describe(item)
+
+    def retrieve(self, asked: Asked, k: int) -> Retrieved:
+        """The ``k`` best references, all that there are if fewer.
+
+        An empty filter gives no hits and says so; it is never widened.
+        """
+        filters, notes = self._filters_for(asked.photo)
+        allowed = self._allowed(filters)
+        if allowed is not None and not allowed:
+            total = len(self._database)
+            reason = f"none of the {total} references is {filters.words}: widen the filter or leave it out"
+            return Retrieved(reason=reason, notes=notes)
+        deep = max(k, self._settings.inlier_depth) if self._inliers is not None else k
+        excluded: list[str] = []
+        hits = self._distinct(asked, deep, allowed, excluded)
+        if self._inliers is not None:
+            hits = self._by_inliers(asked, hits)
+        nothing = "the index holds no reference that may be found: run `geonav index global`"
+        return Retrieved(hits[:k], None if hits else nothing, notes, excluded)
+
+    def _filters_for(self, photo: QueryPhoto) -> tuple[Filters, list[str]]:
+        """The filters of the settings, and where it is asked for that of the photo's own position."""
+        if not self._by_gps:
+            return self._filters, []
+        exif = photo.photo.exif
+        if exif.lat_deg is None or exif.lng_deg is None:
+            return self._filters, [
+                "the photo's EXIF has no position: references are not restricted to its surroundings"
+            ]
+        radius_m = _REACH_M + _GPS_SIGMAS * (exif.gps_error_m or DEFAULT_GPS_STD_M)
+        near = around(GeoPoint(exif.lat_deg, exif.lng_deg), radius_m, ", where the photo's EXIF says it was taken")
+        return self._filters + near, [f"only references within {radius_m:g} m of the position in the photo's EXIF"]
+
+    def _allowed(self, filters: Filters) -> set[str] | None:
+        if not filters:
+            return None
+        uids = self.places.uids
+        return {uids[row] for row in np.flatnonzero(filters(self.places)).tolist()}
+
+    def _distinct(self, asked: Asked, k: int, allowed: set[str] | None, excluded: list[str]) -> list[Hit]:
+        """The ``k`` best of different places, or simply the ``k`` best."""
+        depth = k + asked.leaves_out_itself
+        if self._name not in {PLAIN, INLIERS}:
+            depth = max(depth, self._settings.rerank_depth)
+        if self._grouped:
+            depth = max(depth, _VIEWS_LOOKED_AT * k)
+        while True:
+            hits = self._ordered(asked.vector, depth, allowed)
+            excluded.clear()
+            others = self._others(asked, hits, excluded)
+            kept = list(islice(self._of_places(others), k))
+            if len(kept) == k or len(hits) < depth:
+                return kept
+            depth *= 2
+
+    def _of_places(self, hits: Iterator[Hit]) -> Iterator[Hit]:
+        if not self._grouped:
+            return hits
+        pairs = ((hit.uid, hit) for hit in hits)
+        return (hit for _, hit in one_per_place(pairs, self.places, self._settings.group_within_m))
+
+    def _others(self, asked: Asked, hits: list[Hit], excluded: list[str]) -> Iterator[Hit]:
+        """Hits that are not the photo itself, looked at one by one."""
+        for hit in hits:
+            if asked.leaves_out_itself and self._is_itself(hit.uid, asked.photo.photo.sha256):
+                excluded.append(hit.uid)
+            else:
+                yield hit
+
+    def _is_itself(self, uid: str, sha256: str) -> bool:
+        try:
+            return is_same_file(self._database, uid, self._database.metadata(uid), sha256)
+        except DatabaseError:
+            return False  # gone or broken since it was indexed; what it looked like is known still
+
+    def _ordered(self, vector: Vector, depth: int, allowed: set[str] | None) -> list[Hit]:
+        """The ``depth`` most similar references in the re-ranker's order."""
+        found = self._index.search(vector, depth, allowed=allowed)
+        if self._name in {PLAIN, INLIERS} or not found:
+            return [Hit(uid, score, score) for uid, score in found]
+        if self._name == EXPANSION:
+            near = self._index.vectors([uid for uid, _ in found[: self.options.k2]])
+            found = self._index.search(self.options.expanded(vector, near), depth, allowed=allowed)
+        candidates = self._index.vectors([uid for uid, _ in found])
+        similarities = candidates @ np.asarray(vector, np.float32)
+        if self._name == EXPANSION:
+            scores = np.array([score for _, score in found], np.float32)
+        else:
+            scores = self._rerank(vector, candidates, self.options)
+        order = np.argsort(-scores, kind="stable")
+        return [Hit(found[row][0], float(scores[row]), float(similarities[row])) for row in order.tolist()]
+
+    def _by_inliers(self, asked: Asked, hits: list[Hit]) -> list[Hit]:
+        """The best hits by falling number of inliers, equals in their old order; then the rest."""
+        if self._inliers is None or asked.features is None:
+            return hits
+        size, depth = asked.photo.photo.size, self._settings.inlier_depth
+        counted = [replace(hit, num_inliers=self._inliers.count(hit.uid, asked.features, size)) for hit in hits[:depth]]
+        counted.sort(key=lambda hit: -(hit.num_inliers or 0))
+        return [*(replace(hit, score=float(hit.num_inliers or 0)) for hit in counted), *hits[depth:]]

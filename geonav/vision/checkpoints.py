@@ -64,7 +64,8 @@ def fill_exactly(network: torch.nn.Module, state: Mapping[str, Any], path: Path,
     spare = [key for key in state if key not in wanted and not key.endswith(_COUNTER)]
     shaped = [key for key in wanted if key in state and getattr(state[key], "shape", None) != wanted[key].shape]
     if missing or spare:
-        parts = [_first("missing", missing)] * bool(missing) + [_first("unexpected", spare)] * bool(spare)
+        faults = {"missing": missing, "unexpected": spare}
+        parts = [_first(fault, keys) for fault, keys in faults.items() if keys]
         raise WeightsError(_another(path, network_name, "; ".join(parts)))
     if shaped:
         key = shaped[0]

@@ -8,6 +8,10 @@ INDEXES = Registry(
     "vector index",
     {
         "flat": "geonav.retrieval.flat:FlatIndex",
+        "hnsw": "geonav.retrieval.graph:GraphIndex",
+        "ivf": "geonav.retrieval.inverted:InvertedIndex",
+        "ivfpq": "geonav.retrieval.inverted:ProductIndex",
         "sq": "geonav.retrieval.scalar:HalfIndex",
+        "sq8": "geonav.retrieval.scalar:ByteIndex",
     },
 )

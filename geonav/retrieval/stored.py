@@ -35,8 +35,13 @@ Found = tuple[NDArray[np.float32], Row]
 
 
 @dataclass
-class _Part:
-    """Rows that lie together, and the number of the first."""
+class Part:
+    """Rows that lie together, and the number of the first.
+
+    Attributes:
+        rows: themselves.
+        start: the number of the first.
+    """
 
     rows: Rows
     start: int
@@ -62,11 +67,11 @@ class StoredIndex:
         self.stamp = stamp
         self._form = Form(self.kind, stamp, dim)
         self._home: Path | None = None
-        self._saved: _Part | None = None
+        self._saved: Part | None = None
         self._names = Names()
         self._gone: list[Row] = []
         self._new_rows = GrowingRows(dim, self.code)
-        self._new = _Part(self._new_rows, 0)
+        self._new = Part(self._new_rows, 0)
         self._changed()
 
     def __len__(self) -> int:
@@ -113,7 +118,7 @@ class StoredIndex:
         self.remove(uids)
         self._new_rows.append(rows)
         self._names.append(uids, np.logical_not(rows.any(axis=1)))
-        self._new = _Part(self._new_rows, self._new.start)
+        self._new = Part(self._new_rows, self._new.start)
         self._changed()
 
     def remove(self, uids: Sequence[str]) -> int:
@@ -166,26 +171,33 @@ class StoredIndex:
         if rows is not None:
             mask = np.zeros(len(self._names), np.bool_)
             mask[rows] = True
-        parts = [self._new] if self._saved is None else [self._saved, self._new]
-        found = [self._search_part(part, query, count, mask) for part in parts if part.rows.count]
-        return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
+        all_scores: list[NDArray[np.float32]] = []
+        all_rows: list[Row] = []
+        for part in self._parts:
+            chosen = None if mask is None else mask[part.start : part.start + part.rows.count]
+            found = self._search_part(part, query, count, None if chosen is None or chosen.all() else chosen)
+            all_scores.append(found[0])
+            all_rows.append(found[1] + part.start)
+        return np.concatenate(all_scores), np.concatenate(all_rows)
 
-    def _search_part(self, part: _Part, query: Vectors, count: int, mask: NDArray[np.bool_] | None) -> Found:
+    @property
+    def _parts(self) -> list[Part]:
+        """The saved rows and the new ones, where there are any."""
+        return [part for part in (self._saved, self._new) if part is not None and part.rows.count]
+
+    def _search_part(self, part: Part, query: Vectors, count: int, chosen: NDArray[np.bool_] | None) -> Found:
         """The best ``count`` rows of a part and every further one with the score of the last, so that uid decides."""
-        chosen = None if mask is None else mask[part.start : part.start + part.rows.count]
         total = part.rows.count if chosen is None else int(np.count_nonzero(chosen))
         if not total:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        options: dict[str, Any] = {}
-        if total < part.rows.count and chosen is not None:
-            options["params"] = faiss.SearchParameters(sel=selector(chosen))  # type: ignore[call-arg]
+        options = {} if chosen is None else {"params": faiss.SearchParameters(sel=selector(chosen))}  # type: ignore[call-arg]
         asked = count = min(count, total)
         while True:
             asked = min(total, 2 * asked)
             (scores,), (rows,) = part.searcher.search(query, asked, **options)
             if asked == total or scores[-1] < scores[count - 1]:
                 keep = scores >= scores[count - 1]
-                return scores[keep], rows[keep] + part.start
+                return scores[keep], rows[keep]
 
     @cached_property
     def _searchable(self) -> NDArray[np.bool_] | None:
@@ -216,7 +228,7 @@ class StoredIndex:
     def _take(self, rows: Row) -> Vectors:
         """Some rows, float32."""
         result = np.zeros((len(rows), self.dim), np.float32)
-        for part in [self._new] if self._saved is None else [self._saved, self._new]:
+        for part in self._parts:
             here = (rows >= part.start) & (rows < part.start + part.rows.count)
             if here.any():
                 result[here] = part.rows.take(rows[here] - part.start)
@@ -291,11 +303,11 @@ class StoredIndex:
 
     def _open(self, directory: Path, form: Form) -> None:
         """Map what ``form`` says is stored."""
-        self._saved = _Part(shelf.read_rows(directory, form, self.code), 0)
+        self._saved = Part(shelf.read_rows(directory, form, self.code), 0)
         self._names = shelf.read_names(directory, form)
         self._home, self._form, self._gone = directory, form, []
         self._new_rows = GrowingRows(self.dim, self.code)
-        self._new = _Part(self._new_rows, len(self._names))
+        self._new = Part(self._new_rows, len(self._names))
         self._changed()
 
 

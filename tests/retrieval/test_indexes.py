@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,121 @@ def test_vectors_are_given_back_in_the_order_asked_for(kind: str) -> None:
     assert index.vectors([]).shape == (0, DIM)
     with pytest.raises(DatabaseError, match="nobody"):
         index.vectors(["u001", "nobody"])
+
+
+def city(count: int, seed: int = 0) -> np.ndarray:
+    """Vectors of places with a few views each, so that there is something to find."""
+    rng = np.random.default_rng(seed)
+    centres = np.repeat(rng.normal(size=(-(-count // 10), DIM)), 10, 0)[:count]
+    rows = (centres + 0.4 * rng.normal(size=(count, DIM))).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+MANY = 1500
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Folders with indexes of many vectors, each made once; copy them before writing."""
+    made: dict[str, Path] = {}
+
+    def get(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = tmp_path_factory.mktemp(kind)
+            index = INDEXES.load(kind)(DIM, "aa")
+            index.add([f"v{i:04}" for i in range(MANY)], city(MANY))
+            index.save(made[kind])
+        return made[kind]
+
+    return get
+
+
+def best(products: np.ndarray, count: int, prefix: str = "v") -> set[str]:
+    return {f"{prefix}{i:04}" for i in np.argsort(-products)[:count]}
+
+
+def recall(index: Any, rows: np.ndarray, queries: np.ndarray, allowed: Any = None) -> float:
+    mask = np.ones(len(rows), bool) if allowed is None else np.isin([f"v{i:04}" for i in range(len(rows))], allowed)
+    shares = []
+    for query in queries:
+        wanted = best(np.where(mask, rows @ query, -9), 10)
+        shares.append(len(wanted & {uid for uid, _ in index.search(query, 10, allowed=allowed)}) / 10)
+    return float(np.mean(shares))
+
+
+def test_many_vectors_are_found_and_scores_are_inner_products(kind: str, saved: Any) -> None:
+    index, rows = INDEXES.load(kind).load(saved(kind), "aa"), city(MANY)
+    queries = city(40, seed=0) + 0.05
+    assert recall(index, rows, queries) >= 0.95
+    for uid, score in index.search(queries[0], 5):
+        assert score == pytest.approx(float(rows[int(uid[1:])] @ queries[0]), abs=2e-3)
+
+
+def test_filters_hold_among_many(kind: str, saved: Any) -> None:
+    index, rows, queries = INDEXES.load(kind).load(saved(kind), "aa"), city(MANY), city(20) + 0.05
+    index.add([f"w{i:04}" for i in range(MANY)], city(MANY, seed=1))  # more than are compared one by one
+    allowed = [f"v{i:04}" for i in range(100, MANY)] + [f"w{i:04}" for i in range(700)]
+    for query in queries:
+        hits = index.search(query, 10, allowed=allowed)
+        wanted = best(np.r_[np.full(100, -9), rows[100:] @ query], 10) | best(city(MANY, seed=1)[:700] @ query, 10, "w")
+        assert len(hits) == 10
+        assert {uid for uid, _ in hits} <= set(allowed)
+        assert len({uid for uid, _ in hits} & wanted) >= 8
+    assert len(index.search(queries[0], 5000)) == 2 * MANY
+
+
+def test_many_are_removed_and_added_without_learning_again(kind: str, saved: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved(kind), tmp_path / "copy")
+    index, rows = INDEXES.load(kind).load(folder, "aa"), city(MANY + 100)
+    gone = [f"v{i:04}" for i in range(0, 300, 3)]
+    assert index.remove(gone) == 100
+    index.add([f"v{i:04}" for i in range(MANY, MANY + 100)], rows[MANY:])
+    size = (folder / "rows-1.bin").stat().st_size
+    index.save(folder)
+    assert (folder / "rows-1.bin").stat().st_size - size == 100 * (size - 4096) // MANY
+    for one in (index, INDEXES.load(kind).load(folder, "aa")):
+        assert len(one) == MANY
+        left = rows.copy()
+        left[0:300:3] = 0
+        assert recall(one, left, rows[MANY:] + 0.02) >= 0.95
+        assert not {uid for uid, _ in one.search(rows[3], MANY)} & set(gone)
+
+
+def test_much_removed_is_dropped_from_the_files(kind: str, saved: Any, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved(kind), tmp_path / "copy")
+    index, rows = INDEXES.load(kind).load(folder, "aa"), city(MANY)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    index.remove([f"v{i:04}" for i in range(1100)])
+    index.save(folder)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 0.5 * size
+    rows[:1100] = 0
+    assert recall(INDEXES.load(kind).load(folder, "aa"), rows, rows[1200:1220] + 0.02) == 1.0
+
+
+def test_the_order_of_adding_changes_nothing(kind: str, saved: Any, tmp_path: Path) -> None:
+    index, rows = INDEXES.load(kind)(DIM, "aa"), city(MANY)
+    order = np.random.default_rng(1).permutation(MANY)
+    for some in np.array_split(order, 3):
+        index.add([f"v{i:04}" for i in some], rows[some])
+    index.save(tmp_path)
+    for path in saved(kind).iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_zero_vectors_are_kept_and_never_found(kind: str, tmp_path: Path) -> None:
+    index = filled(kind)
+    index.add(["black"], np.zeros((1, DIM), np.float32))
+    index.save(tmp_path)
+    for one in (index, INDEXES.load(kind).load(tmp_path, "aa")):
+        assert len(one) == 51
+        assert "black" in one
+        assert len(one.search(vectors(1)[0], 99)) == 50
+        assert one.search(vectors(1)[0], 3, allowed=["black"]) == []
+        assert one.search(np.zeros(DIM, np.float32), 3) == []
+
+
+def test_an_index_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
+    filled(kind).save(tmp_path)
+    other = next(name for name in INDEXES.names() if name != kind)
+    with pytest.raises(DatabaseError, match=f"was made as {kind}, not as {other}.*index global"):
+        INDEXES.load(other).load(tmp_path, "aa")

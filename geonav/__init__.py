@@ -8,7 +8,10 @@ Start here:
 * :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
   :class:`LocalizationResult`. :func:`localize` does the same for one photo in one call.
-* :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`.
+* :class:`Searcher` and :func:`search` stop at the references that look like a photo and give a :class:`SearchResult`;
+  :func:`rerank_gnn` orders vectors of one's own.
+* :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`;
+  :func:`evaluate_retrieval` counts how often retrieval alone finds the place and gives a :class:`RecallReport`.
 * :func:`load_config` reads ``geonav.toml``, the environment and overrides into one frozen :class:`GeonavConfig`.
 
 Names are imported when first used, so ``import geonav`` loads neither torch nor pycolmap.
@@ -41,7 +44,9 @@ if TYPE_CHECKING:
     from geonav.pipeline.localize import Localizer, localize
     from geonav.pipeline.postview import postview
     from geonav.pipeline.preview import preview
+    from geonav.pipeline.recall import RecallReport, evaluate_retrieval
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
+    from geonav.pipeline.search import Searcher, SearchResult, search
     from geonav.retrieval.rerank.gnn import rerank_gnn
 
 _MODULES = {
@@ -57,9 +62,13 @@ _MODULES = {
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "RecallReport": "geonav.pipeline.recall",
     "SampleRequest": "geonav.pipeline.sampling",
     "Sampling": "geonav.pipeline.sampling",
+    "SearchResult": "geonav.pipeline.search",
+    "Searcher": "geonav.pipeline.search",
     "evaluate": "geonav.pipeline.evaluate",
+    "evaluate_retrieval": "geonav.pipeline.recall",
     "fetch_elevation": "geonav.pipeline.fetching",
     "fetch_metadata": "geonav.pipeline.fetching",
     "fetch_panoramas": "geonav.pipeline.fetching",
@@ -74,6 +83,7 @@ _MODULES = {
     "preview": "geonav.pipeline.preview",
     "rerank_gnn": "geonav.retrieval.rerank.gnn",
     "sample": "geonav.pipeline.sampling",
+    "search": "geonav.pipeline.search",
 }
 
 __all__ = [
@@ -89,9 +99,13 @@ __all__ = [
     "GeonavConfig",
     "LocalizationResult",
     "Localizer",
+    "RecallReport",
     "SampleRequest",
     "Sampling",
+    "SearchResult",
+    "Searcher",
     "evaluate",
+    "evaluate_retrieval",
     "fetch_elevation",
     "fetch_metadata",
     "fetch_panoramas",
@@ -106,6 +120,7 @@ __all__ = [
     "preview",
     "rerank_gnn",
     "sample",
+    "search",
 ]
 
 

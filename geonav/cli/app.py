@@ -28,6 +28,7 @@ from geonav.cli import (
     postview,
     preview,
     schema,
+    search,
 )
 from geonav.cli.session import Session
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
@@ -61,6 +62,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(fetching.app, name="fetch")
 app.add_typer(index.app, name="index")
 app.command("localize")(localize.localize)
+app.command("search")(search.search)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(database.app, name="database")
 app.add_typer(models.app, name="models")

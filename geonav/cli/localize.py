@@ -15,10 +15,20 @@ from geonav.cli.options import (
     ModelOption,
     SeedOption,
     TopKOption,
-    setting,
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.result_writer import ResultWriter
+from geonav.cli.search_options import (
+    CapturedAfterOption,
+    CapturedBeforeOption,
+    ExifGpsOption,
+    GroupOption,
+    HeadingOption,
+    NearOption,
+    ProviderOption,
+    RerankOption,
+    WithinOption,
+)
 from geonav.cli.session import Session, open_database
 from geonav.errors import InputError
 
@@ -61,7 +71,15 @@ def localize(
     camera: CameraOption = None,
     model: ModelOption = None,
     top_k: TopKOption = None,
-    exif_gps: Annotated[bool | None, setting("localize.exif_gps", "--exif-gps/--no-exif-gps")] = None,
+    near: NearOption = None,
+    within: WithinOption = None,
+    captured_after: CapturedAfterOption = None,
+    captured_before: CapturedBeforeOption = None,
+    provider: ProviderOption = None,
+    heading: HeadingOption = None,
+    exif_gps: ExifGpsOption = None,
+    rerank: RerankOption = None,
+    group: GroupOption = None,
     mask: MaskOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -72,8 +90,12 @@ def localize(
     session = Session.of(context)
     writer = ResultWriter(as_json=as_json, geojson=geojson)
     section = {"top_k": top_k, "exif_gps": exif_gps}
+    search = {
+        "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
+        "provider": provider, "heading": heading, "rerank": rerank, "group": group,
+    }  # fmt: skip
     overrides = {"database": database, "seed": seed, "device": device, "localize": section, "local": {"model": model}}
-    config = session.config(overrides)
+    config = session.config({**overrides, "search": search})
     given = None if camera is None else _parsed(camera)
     if mask is not None and not mask.is_file():
         msg = f"there is no mask {mask}: name a picture of the photos' size, black where they must not be looked at"

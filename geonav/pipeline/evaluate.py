@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,16 @@ from geonav import __version__
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_bytes, atomic_write_json, storage_errors
+from geonav.data.places import Places
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.results import LocalizationResult
 from geonav.errors import DatabaseError, ImageError
 from geonav.geometry.pose import camera_center, rotation_error_deg
+from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.localize import Localizer
+from geonav.pipeline.recall import DEPTH as NUM_HITS
+from geonav.pipeline.recall import PhotoRecall, photo_recall, positions, recall_summary, write_photos
+from geonav.pipeline.retrieval import Retrieved, is_itself
 
 # The field's thresholds (visuallocalization.net): metres and degrees.
 THRESHOLDS = ((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))
@@ -54,12 +61,13 @@ class PhotoEvaluation:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """All queries, their results and the sums over them."""
+    """All queries, their results, what retrieval found for them, and the sums over them."""
 
     name: str
     photos: tuple[PhotoEvaluation, ...]
     results: tuple[LocalizationResult, ...]
     summary: dict[str, Any]
+    retrieval: tuple[PhotoRecall, ...] = ()
 
 
 def evaluate(
@@ -78,7 +86,8 @@ def evaluate(
         references: the database to locate against.
         config: settings.
         name: of the experiment; that of the query set if left out.
-        output: folder to write ``results.jsonl``, ``queries.json``, ``summary.json`` and ``report.html`` to.
+        output: folder to write ``results.jsonl``, ``queries.json``, ``retrieval.json``, ``summary.json`` and
+            ``report.html`` to.
         on_progress: called after each photo.
 
     Raises:
@@ -91,13 +100,19 @@ def evaluate(
         msg = f"{query_set} has no photos with poses to compare with: import them with their poses"
         raise DatabaseError(msg)
     localizer = Localizer(references, config)
-    photos, results = [], []
+    photos, results, recalls = [], [], []
+    places, threshold_m = Places.of(references), config.search.recall_within_m
+    truths = positions(queries)
     for done, uid in enumerate(posed, start=1):
-        result = _locate(localizer, queries, uid)
+        result, retrieved = _locate(localizer, queries, uid)
         results.append(result)
         photos.append(_compare(uid, result, _truth(queries, uid, references)))
+        others = _without_itself(retrieved, queries.image_path(uid), references)
+        recalls.append(photo_recall(uid, (others, retrieved.reason), truths[uid], places, threshold_m))
         announce(on_progress, ProgressEvent("evaluate", done, len(posed), uid))
-    report = EvaluationReport(name or Path(query_set).name, tuple(photos), tuple(results), _summary(photos))
+    depth = DEPTH * config.localize.top_k
+    summary = {**_summary(photos), **recall_summary(recalls, threshold_m, depth)}
+    report = EvaluationReport(name or Path(query_set).name, tuple(photos), tuple(results), summary, tuple(recalls))
     if output is not None:
         _write(report, output)
         from geonav.pipeline.report import write_report
@@ -106,18 +121,33 @@ def evaluate(
     return report
 
 
-def _locate(localizer: Localizer, queries: Database, uid: str) -> LocalizationResult:
+def _locate(localizer: Localizer, queries: Database, uid: str) -> tuple[LocalizationResult, Retrieved]:
+    """The result and all that was retrieved for it."""
     metadata = queries.metadata(uid)
     path = queries.image_path(uid)
+    found: list[Retrieved] = []
     try:
-        return localizer.locate(
+        result = localizer.locate(
             path,
             camera=metadata.camera if metadata.has_camera else None,
             mask=queries.mask_path(uid),
             camera_source="metadata",
+            on_retrieved=found.append,
         )
     except ImageError as error:
-        return LocalizationResult(query=str(path), status="not_located", reason=str(error), geonav_version=__version__)
+        result = LocalizationResult(
+            query=str(path), status="not_located", reason=str(error), geonav_version=__version__
+        )
+    return result, found[0] if found else Retrieved(reason=result.reason)
+
+
+def _without_itself(retrieved: Retrieved, path: Path, references: Database) -> list[str]:
+    """The best hits that are not the query's own file."""
+    if not retrieved.hits:
+        return []
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    others = (hit.uid for hit in retrieved.hits if not is_itself(references, hit.uid, sha256))
+    return list(islice(others, NUM_HITS))
 
 
 def _truth(queries: Database, uid: str, references: Database) -> np.ndarray:
@@ -191,4 +221,5 @@ def _write(report: EvaluationReport, folder: Path) -> None:
     lines = "".join(f"{result.model_dump_json()}\n" for result in report.results)
     atomic_write_bytes(folder / "results.jsonl", lines.encode())
     atomic_write_json(folder / "queries.json", [asdict(photo) for photo in report.photos])
+    write_photos(folder, report.retrieval)
     atomic_write_json(folder / "summary.json", {"name": report.name, **report.summary})

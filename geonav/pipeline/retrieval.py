@@ -223,16 +223,10 @@ class Retriever:
     def _others(self, asked: Asked, hits: list[Hit], excluded: list[str]) -> Iterator[Hit]:
         """Hits that are not the photo itself, looked at one by one."""
         for hit in hits:
-            if asked.leaves_out_itself and self._is_itself(hit.uid, asked.photo.photo.sha256):
+            if asked.leaves_out_itself and is_itself(self._database, hit.uid, asked.photo.photo.sha256):
                 excluded.append(hit.uid)
             else:
                 yield hit
-
-    def _is_itself(self, uid: str, sha256: str) -> bool:
-        try:
-            return is_same_file(self._database, uid, self._database.metadata(uid), sha256)
-        except DatabaseError:
-            return False  # gone or broken since it was indexed; what it looked like is known still
 
     def _ordered(self, vector: Vector, depth: int, allowed: set[str] | None) -> list[Hit]:
         """The ``depth`` most similar references in the re-ranker's order."""
@@ -259,3 +253,11 @@ class Retriever:
         counted = [replace(hit, num_inliers=self._inliers.count(hit.uid, asked.features, size)) for hit in hits[:depth]]
         counted.sort(key=lambda hit: -(hit.num_inliers or 0))
         return [*(replace(hit, score=float(hit.num_inliers or 0)) for hit in counted), *hits[depth:]]
+
+
+def is_itself(database: Database, uid: str, sha256: str) -> bool:
+    """Whether a reference was made of the file with this digest; not so where it cannot be read any more."""
+    try:
+        return is_same_file(database, uid, database.metadata(uid), sha256)
+    except DatabaseError:
+        return False

@@ -42,6 +42,8 @@ class SearchConfig(Section):
     layers: int = Field(2, ge=0, le=10, description="times that gnn mixes neighbours")
     blend: float = Field(0.3, ge=0, le=1, description="share of the plain similarity in gnn and k-reciprocal")
 
+    recall_within_m: float = Field(25.0, gt=0, description="evaluate counts a hit as right up to this many metres away")
+
     @field_validator("near")
     @classmethod
     def _is_a_position(cls, value: LatLng | None) -> LatLng | None:
@@ -58,7 +60,7 @@ class SearchConfig(Section):
             raise ValueError(msg)
         return value
 
-    @field_validator("within_m")
+    @field_validator("within_m", "recall_within_m", "group_within_m")
     @classmethod
     def _is_finite(cls, value: float | None) -> float | None:
         if value is not None and not math.isfinite(value):

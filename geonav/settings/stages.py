@@ -59,7 +59,7 @@ class LocalizeConfig(Section):
     max_uncertainty_m: float = Field(
         10.0, gt=0, description="a position whose 95 % ellipse reaches farther than this is refused"
     )
-    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior")
+    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior and search around it only")
 
 
 class WeightsConfig(Section):

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 Variants = Mapping[str, tuple[Mapping[str, Any], int]]
 _BRANCHES = ("main", "master")
+# Of packages that the repositories use and geonav does not.
+_NETWORK_ERRORS = ("ConnectError", "ConnectionError", "LocalEntryNotFoundError")
 
 
 class HubDescriptor(PixelDescriptor):
@@ -111,7 +113,7 @@ class HubDescriptor(PixelDescriptor):
     @classmethod
     def _explained(cls, error: Exception) -> GeonavError:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if isinstance(error, (URLError, TimeoutError, ConnectionError)):
+        if _is_network(error):
             return NetworkError(
                 f"{cls.name} cannot be fetched from github.com/{cls.repository} ({reason}): try again, or clone it and "
                 f"name the folder with --checkpoint"
@@ -119,6 +121,15 @@ class HubDescriptor(PixelDescriptor):
         if isinstance(error, ImportError) or "dependenc" in reason.lower():
             return UsageError(f"{cls.name} needs packages that its repository asks for ({reason}): pip install them")
         return WeightsError(f"the code of github.com/{cls.repository} fails ({type(error).__name__}: {reason})")
+
+
+def _is_network(error: BaseException | None) -> bool:
+    """Whether a fault of the network lies anywhere behind ``error``; torch and the model hubs wrap it."""
+    while error is not None:
+        if isinstance(error, (URLError, TimeoutError, ConnectionError)) or type(error).__name__ in _NETWORK_ERRORS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class _FirstOutput(nn.Module):

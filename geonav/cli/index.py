@@ -16,6 +16,7 @@ from geonav.cli.options import (
     DescriptorOption,
     DeviceOption,
     ImageSizeOption,
+    IndexOption,
     JsonOption,
     KeypointThresholdOption,
     MaxKeypointsOption,
@@ -25,7 +26,9 @@ from geonav.cli.options import (
     NmsRadiusOption,
     NumClustersOption,
     OutputDimOption,
+    PcaOption,
     SeedOption,
+    WhiteningOption,
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
@@ -84,6 +87,9 @@ def global_(
     output_dim: OutputDimOption = None,
     image_size: ImageSizeOption = None,
     multi_scale: MultiScaleOption = None,
+    pca: PcaOption = None,
+    whitening: WhiteningOption = None,
+    index: IndexOption = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
     retrain: RetrainOption = False,
@@ -102,6 +108,9 @@ def global_(
         "output_dim": output_dim,
         "image_size": image_size,
         "multi_scale": multi_scale,
+        "pca": pca,
+        "whitening": whitening,
+        "index": index,
     }
     shared = {"database": database, "device": device, "seed": seed, "local": {"model": model}}
     config = session.config({**shared, "global": section})

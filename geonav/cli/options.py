@@ -73,6 +73,9 @@ CheckpointOption = Annotated[Path | None, setting("retrieval.checkpoint", "--che
 OutputDimOption = Annotated[int | None, setting("retrieval.output_dim", "--output-dim")]
 ImageSizeOption = Annotated[int | None, setting("retrieval.image_size", "--image-size")]
 MultiScaleOption = Annotated[bool | None, setting("retrieval.multi_scale", "--multi-scale/--single-scale")]
+PcaOption = Annotated[int | None, setting("retrieval.pca", "--pca")]
+WhiteningOption = Annotated[float | None, setting("retrieval.whitening", "--whitening")]
+IndexOption = Annotated[str | None, setting("retrieval.index", "--index")]
 
 OriginOption = Annotated[
     tuple[float, float, float] | None,

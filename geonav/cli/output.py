@@ -120,6 +120,8 @@ def write_index(report: IndexReport, *, as_json: bool) -> None:
         write_json(report)
     else:
         typer.echo(f"{report.computed} computed, {report.reused} there already, {len(report.failed)} failed")
+        if report.index is not None:
+            typer.echo(str(report.index))
         _list_reasons(report.failed)
     _raise_for(report.failed, done=report.computed + report.reused, task="indexed")
 

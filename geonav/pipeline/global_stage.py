@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
@@ -18,6 +18,7 @@ from geonav.data.files import atomic_write_json, storage_errors
 from geonav.data.images import read_image
 from geonav.data.stamps import stamp as stamp_of
 from geonav.errors import DatabaseError
+from geonav.pipeline.projection import ProjectedDescriptor
 from geonav.pipeline.stored import (
     FeatureSequence,
     Journal,
@@ -27,8 +28,9 @@ from geonav.pipeline.stored import (
     filled,
     fingerprint,
 )
-from geonav.retrieval.base import VectorIndex
-from geonav.retrieval.registries import INDEXES
+from geonav.retrieval.base import VectorIndex, Vectors
+from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
+from geonav.retrieval.pca import Pca
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 from geonav.vision.registries import DESCRIPTORS
@@ -38,9 +40,12 @@ logger = logging.getLogger(__name__)
 _JOURNAL_FILE = "journal.jsonl"
 _LEARNED_FILE = "learned.npz"
 _SETTINGS_FILE = "settings.json"
-_INDEX = "flat"
+_PCA_FILE = "pca.npz"
 # Photos that a descriptor learns from at most, spread over the database.
 _MAX_SAMPLES = 1000
+# Vectors that a PCA is learned from at most; with fewer than so many for each axis its last axes are chance.
+_MAX_VECTORS = 10_000
+_VECTORS_PER_AXIS = 4
 _VECTORS_AT_ONCE = 1000
 
 
@@ -58,9 +63,28 @@ class GlobalStage:
         self.descriptor = descriptor
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
-        self._index_class = INDEXES.load(_INDEX)
-        self.index: VectorIndex = self._index_class(descriptor.dim, self.stamp)
-        self._is_stored = False
+        self._section = GlobalConfig()
+        self._pca: Pca | None = None
+        self._index: VectorIndex | None = None
+
+    @property
+    def index(self) -> VectorIndex:
+        """The index over the entries' vectors.
+
+        Raises:
+            DatabaseError: it is not made yet.
+        """
+        if self._index is None:
+            msg = f"there is no finished index at {self._folder}: run `geonav index global`"
+            raise DatabaseError(msg)
+        return self._index
+
+    @property
+    def asking(self) -> GlobalDescriptor:
+        """The descriptor whose vectors the index is asked with."""
+        return (
+            self.descriptor if self._pca is None else ProjectedDescriptor(self.descriptor, self._pca, self._shortening)
+        )
 
     @classmethod
     def for_reading(cls, database: Database, config: GeonavConfig, features: StoredFeatures) -> Self:
@@ -69,14 +93,17 @@ class GlobalStage:
         Raises:
             DatabaseError: there is none with these settings.
         """
-        descriptor, learned, _ = _descriptor(database, config)
+        descriptor, learned, section = _descriptor(database, config)
         arrays = learned.read(stamp_of(_base_settings(descriptor, features)))
         if arrays is None:
             raise DatabaseError(_not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
         stage = cls(database, descriptor, features, fingerprint(arrays))
-        stage._load_index()
+        stage._section = section
+        if not stage._load_pca():
+            raise DatabaseError(_not_indexed(database, descriptor, config))
+        stage._index = open_index(stage._folder, stage._index_stamp, config.retrieval.index)
         return stage
 
     @classmethod
@@ -96,6 +123,7 @@ class GlobalStage:
             StorageError: the disk is full, read-only or not permitted.
         """
         descriptor, learned, section = _descriptor(database, config)
+        choose_kind(section.index, len(uids))
         folder = database.index_dir(descriptor.name)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -110,10 +138,12 @@ class GlobalStage:
             arrays = dict(descriptor.learned())
             learned.write(base, arrays)
         stage = cls(database, descriptor, features, fingerprint(arrays))
+        stage._section = section
         stage._journal.start()
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
         try:
-            stage._load_index()
+            if not retrain and stage._load_pca():
+                stage._index = open_index(folder, stage._index_stamp)
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -122,9 +152,54 @@ class GlobalStage:
     def _journal(self) -> Journal:
         return Journal(self._folder / _JOURNAL_FILE, self.stamp)
 
-    def _load_index(self) -> None:
-        self.index = self._index_class.load(self._folder, self.stamp)
-        self._is_stored = True
+    @property
+    def _shortening(self) -> dict[str, Any]:
+        """How vectors are shortened for the index; nothing where they are not."""
+        section = self._section
+        return {"pca": section.pca, "whitening": section.whitening} if section.pca else {}
+
+    @property
+    def _index_stamp(self) -> str:
+        """Of everything that the vectors in the index depend on."""
+        if self._pca is None:
+            return self.stamp
+        return stamp_of({"vectors": self.stamp, **self._shortening, "learned": fingerprint(self._pca.learned())})
+
+    @property
+    def _stored_pca(self) -> tuple[LearnedArrays, str]:
+        return LearnedArrays(self._folder / _PCA_FILE), stamp_of({"vectors": self.stamp, **self._shortening})
+
+    def _load_pca(self) -> bool:
+        """Take over the PCA that is stored; False where one is wanted and there is none of these settings."""
+        if not self._section.pca:
+            return True
+        stored, stamp = self._stored_pca
+        arrays = stored.read(stamp)
+        if arrays is None:
+            return False
+        self._pca = Pca.load(arrays)
+        return True
+
+    def _learn_pca(self, uids: Sequence[str]) -> None:
+        if not self._section.pca or self._pca is not None:
+            return
+        if len(uids) < _VECTORS_PER_AXIS * self._section.pca:
+            logger.warning(
+                "a PCA to %d numbers is learned from %d photos only: run `geonav index global --retrain` when there "
+                "are more",
+                self._section.pca,
+                len(uids),
+            )
+        self._pca = Pca.learn(
+            self._some_vectors(_spread(uids, _MAX_VECTORS)), self._section.pca, self._section.whitening
+        )
+        stored, stamp = self._stored_pca
+        stored.write(stamp, self._pca.learned())
+
+    def _some_vectors(self, uids: Sequence[str]) -> Iterator[Vectors]:
+        """The entries' stored vectors, some at a time."""
+        for start in range(0, len(uids), _VECTORS_AT_ONCE):
+            yield np.stack([self._vector(uid) for uid in uids[start : start + _VECTORS_AT_ONCE]])
 
     def has(self, uid: str) -> bool:
         """Whether the entry's vector is stored and was made of what the entry holds now."""
@@ -146,25 +221,38 @@ class GlobalStage:
 
     def forget(self, uids: Sequence[str]) -> None:
         """Take entries that will be described anew out of the stored index, lest a kill leave old vectors in it."""
-        if self.index.remove(uids):
-            self.index.save(self._folder)
+        if self._index is not None and self._index.remove(uids):
+            self._index.save(self._folder)
 
-    def update_index(self, uids: Sequence[str]) -> None:
+    def update_index(self, uids: Sequence[str]) -> Footprint:
         """Make the index hold exactly these entries, and store it if that changed it.
+
+        Returns:
+            The kind of index, and what it takes.
 
         Raises:
             DatabaseError: an entry's vector cannot be read.
             StorageError: the disk is full, read-only or not permitted.
         """
-        wanted, present = set(uids), set(self.index.uids)
-        self.index.remove(sorted(present - wanted))
+        self._learn_pca(uids)
+        kind = choose_kind(self._section.index, len(uids))
+        index = self._index
+        is_new = index is None or index.kind != kind
+        if index is None or is_new:
+            index = new_index(kind, self.asking.dim, self._index_stamp)
+        takes = footprint(kind, len(uids), self.asking.dim)
+        logger.info("%s: %s", self._folder, takes)
+        wanted, present = set(uids), set(index.uids)
+        index.remove(sorted(present - wanted))
         new = sorted(wanted - present)
-        for start in range(0, len(new), _VECTORS_AT_ONCE):
-            some = new[start : start + _VECTORS_AT_ONCE]
-            self.index.add(some, np.stack([self._vector(uid) for uid in some]))
-        if wanted != present or not self._is_stored:
-            self.index.save(self._folder)
-            self._is_stored = True
+        done = 0
+        for rows in self._some_vectors(new):
+            index.add(new[done : done + len(rows)], rows if self._pca is None else self._pca.apply(rows))
+            done += len(rows)
+        if wanted != present or is_new:
+            index.save(self._folder)
+        self._index = index
+        return takes
 
     def _vector(self, uid: str) -> Vector:
         """An entry's stored vector, made again where somebody broke or replaced the file."""
@@ -194,8 +282,9 @@ def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: Geona
 
 
 def _remembered(section: GlobalConfig) -> dict[str, Any]:
-    """What a later command needs and no vector depends on: where the weights lie that the user gave."""
-    return {"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {}
+    """What a later command needs and no vector depends on: where weights lie, and how vectors are indexed."""
+    asked = {"pca": section.pca, "whitening": section.whitening, "index": section.index}
+    return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 
 def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GlobalConfig]:
@@ -225,7 +314,7 @@ def _is_taken_over(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[An
 def _base_settings(descriptor: GlobalDescriptor, features: StoredFeatures) -> dict[str, Any]:
     """The descriptor's settings and, where it uses them, those of the local features."""
     local = features.stamp if descriptor.source == "features" else None
-    return {**descriptor.settings(), "local": local, "index": _INDEX}
+    return {**descriptor.settings(), "local": local}
 
 
 def _spread(uids: Sequence[str], count: int) -> list[str]:

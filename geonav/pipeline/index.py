@@ -14,6 +14,7 @@ from geonav.errors import DatabaseError, GeonavError, StorageError, WeightsError
 from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.stages import load_extractor_for_writing
 from geonav.pipeline.stored import StoredFeatures, with_recorded
+from geonav.retrieval.choose import Footprint
 from geonav.vision.base import LocalExtractor, Mask, Pixels
 from geonav.vision.registries import DESCRIPTORS
 
@@ -28,11 +29,13 @@ class IndexReport:
         computed: photos computed now.
         reused: photos that were there already.
         failed: uid and reason of each photo that could not be computed.
+        index: the kind of index the vectors are in, and what it takes; None where only local features were computed.
     """
 
     computed: int = 0
     reused: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
+    index: Footprint | None = None
 
 
 def index_local(database: Database, config: GeonavConfig, on_progress: OnProgress | None = None) -> IndexReport:
@@ -135,7 +138,7 @@ def _describe_missing(stage: GlobalStage, uids: Sequence[str], on_progress: OnPr
         announce(on_progress, ProgressEvent(stage.name, number, len(missing), uid))
     report.computed = len(done)
     failed = {uid for uid, _ in report.failed}
-    stage.update_index([uid for uid in uids if uid not in failed])
+    report.index = stage.update_index([uid for uid in uids if uid not in failed])
     return report
 
 

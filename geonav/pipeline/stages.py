@@ -111,7 +111,7 @@ def load_global(database: Database, config: GeonavConfig) -> PlaceSearch:
     if len(stage.index) == 0:
         msg = f"the index of {database.path} holds no entry: import photos and run `geonav index global`"
         raise DatabaseError(msg)
-    return PlaceSearch(stage.descriptor, stage.index, num_missing)
+    return PlaceSearch(stage.asking, stage.index, num_missing)
 
 
 def _extractor(config: GeonavConfig) -> LocalExtractor:

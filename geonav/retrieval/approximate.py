@@ -14,14 +14,13 @@ from typing import Any, ClassVar
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from geonav.data.files import TEMPORARY_PREFIX, storage_errors
 from geonav.retrieval import shelf
 from geonav.retrieval.base import Vectors
 from geonav.retrieval.rows import GrowingRows, Rows
 from geonav.retrieval.shelf import Form
-from geonav.retrieval.stored import Found, Part, StoredIndex, selector
+from geonav.retrieval.stored import Chosen, Found, Part, StoredIndex
 
 _faiss: Any = faiss  # its stubs lack some names
 
@@ -76,20 +75,17 @@ class ApproximateIndex(StoredIndex):
         """The faiss index over the saved rows, the comparison with them included; None where there is none."""
         return self._refined
 
-    def parameters(self, k: int, chosen: NDArray[np.bool_] | None = None) -> Any:  # noqa: ANN401 - faiss object
-        """The parameters with which :attr:`refined` is asked for the ``k`` best."""
-        sieve = None if chosen is None else selector(chosen)
+    def parameters(self, k: int, sieve: Any = None) -> Any:  # noqa: ANN401 - faiss objects
+        """With what :attr:`refined` is asked for the ``k`` best of the rows that ``sieve`` lets through."""
         factor = max(self.candidates, 10 * k) / k
         base = self._parameters(self.effort, sieve)
         return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=base)  # type: ignore[call-arg]
 
-    def _search_part(self, part: Part, query: Vectors, count: int, chosen: NDArray[np.bool_] | None) -> Found:
-        if self._refined is None or part is not self._saved:
+    def _search_part(self, part: Part, query: Vectors, count: int, chosen: Chosen) -> Found:
+        if self._refined is None or part is not self._saved or not count:
             return super()._search_part(part, query, count, chosen)
-        count = min(count, part.rows.count if chosen is None else int(np.count_nonzero(chosen)))
-        if not count:
-            return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        (scores,), (rows,) = self._refined.search(query, count, params=self.parameters(count, chosen))
+        parameters = self.parameters(count, chosen.sieve)
+        (scores,), (rows,) = self._refined.search(query, count, params=parameters)
         if rows[-1] < 0:  # the lists looked at hold fewer than were asked for
             return super()._search_part(part, query, count, chosen)
         return scores, rows

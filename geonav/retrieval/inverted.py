@@ -7,7 +7,7 @@ product codes get axes of like weight in each of their parts (Ge et al., CVPR 20
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import faiss
 import numpy as np
@@ -30,6 +30,9 @@ _ITERATIONS = 8
 class ListsIndex(ApproximateIndex):
     """Inverted lists; ``effort`` is the number of lists that a search looks at (nprobe)."""
 
+    affordable: ClassVar[int] = 50_000
+    """Rows that a search may look at by default; the time it takes goes by them."""
+
     @abstractmethod
     def _quantizer(self, centres: Any, dim: int, num_lists: int) -> Any:  # noqa: ANN401 - faiss indexes
         """The faiss index with its lists, not yet trained."""
@@ -51,8 +54,9 @@ class ListsIndex(ApproximateIndex):
         return faiss.IndexPreTransform(turn, lists)
 
     def _default_effort(self, lists: Any) -> int:  # noqa: ANN401 - faiss index
-        inverted = faiss.extract_index_ivf(lists)
-        return max(_MIN_PROBES, int(inverted.nlist) // _SHARE_PROBED)
+        num_lists = int(faiss.extract_index_ivf(lists).nlist)
+        share = max(self.affordable / max(lists.ntotal, 1), 1 / _SHARE_PROBED)
+        return min(num_lists, max(_MIN_PROBES, round(share * num_lists)))
 
     def _parameters(self, effort: int, chosen: Any) -> Any:  # noqa: ANN401 - faiss objects
         lists = faiss.SearchParametersIVF(nprobe=effort, sel=chosen)  # type: ignore[call-arg]
@@ -75,6 +79,7 @@ class ProductIndex(ListsIndex):
 
     kind = "ivfpq"
     candidates = 500
+    affordable = 250_000
 
     def _quantizer(self, centres: Any, dim: int, num_lists: int) -> Any:  # noqa: ANN401 - faiss indexes
         parts = dim // _AXES_PER_PART if dim % _AXES_PER_PART == 0 else dim

@@ -52,6 +52,19 @@ class Part:
         return self.rows.searcher()
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Some rows of a part.
+
+    Attributes:
+        count: how many.
+        sieve: lets a faiss search find only them; None where it is all of the part.
+    """
+
+    count: int
+    sieve: Any
+
+
 class StoredIndex:
     """Rows saved, rows not yet saved, and exact search over both; kinds add an approximate search over the first.
 
@@ -167,52 +180,53 @@ class StoredIndex:
         if rows is not None and len(rows) <= max(count, _FEW_ROWS):
             scores = _products(query, self._take(rows))
             return scores, rows
-        mask = self._searchable
-        if rows is not None:
-            mask = np.zeros(len(self._names), np.bool_)
-            mask[rows] = True
         all_scores: list[NDArray[np.float32]] = []
         all_rows: list[Row] = []
-        for part in self._parts:
-            chosen = None if mask is None else mask[part.start : part.start + part.rows.count]
-            found = self._search_part(part, query, count, None if chosen is None or chosen.all() else chosen)
-            all_scores.append(found[0])
-            all_rows.append(found[1] + part.start)
+        for part, chosen in zip(self._parts, self._chosen(rows), strict=True):
+            scores, numbers = self._search_part(part, query, min(count, chosen.count), chosen)
+            all_scores.append(scores)
+            all_rows.append(numbers + part.start)
         return np.concatenate(all_scores), np.concatenate(all_rows)
+
+    def _chosen(self, rows: Row | None) -> list[Chosen]:
+        """Which rows of each part may be found: these, or all that count."""
+        if rows is None:
+            return self._standing
+        mask = np.zeros(len(self._names), np.bool_)
+        mask[rows] = True
+        return [_chosen_of(part, mask) for part in self._parts]
+
+    @cached_property
+    def _standing(self) -> list[Chosen]:
+        mask = self._names.alive & ~self._names.silent
+        return [_chosen_of(part, mask) for part in self._parts]
 
     @property
     def _parts(self) -> list[Part]:
         """The saved rows and the new ones, where there are any."""
         return [part for part in (self._saved, self._new) if part is not None and part.rows.count]
 
-    def _search_part(self, part: Part, query: Vectors, count: int, chosen: NDArray[np.bool_] | None) -> Found:
+    def _search_part(self, part: Part, query: Vectors, count: int, chosen: Chosen) -> Found:
         """The best ``count`` rows of a part and every further one with the score of the last, so that uid decides."""
-        total = part.rows.count if chosen is None else int(np.count_nonzero(chosen))
-        if not total:
+        if not count:
             return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        options = {} if chosen is None else {"params": faiss.SearchParameters(sel=selector(chosen))}  # type: ignore[call-arg]
-        asked = count = min(count, total)
+        options: dict[str, Any] = {}
+        if chosen.sieve is not None:
+            options["params"] = faiss.SearchParameters(sel=chosen.sieve)  # type: ignore[call-arg]
+        asked = count
         while True:
-            asked = min(total, 2 * asked)
+            asked = min(chosen.count, 2 * asked)
             (scores,), (rows,) = part.searcher.search(query, asked, **options)
-            if asked == total or scores[-1] < scores[count - 1]:
+            if asked == chosen.count or scores[-1] < scores[count - 1]:
                 keep = scores >= scores[count - 1]
                 return scores[keep], rows[keep]
 
-    @cached_property
-    def _searchable(self) -> NDArray[np.bool_] | None:
-        """Which rows may be found; None for all."""
-        mask = self._names.alive & ~self._names.silent
-        return None if mask.all() else mask
-
-    @cached_property
+    @property
     def _num_searchable(self) -> int:
-        mask = self._searchable
-        return len(self._names) if mask is None else int(np.count_nonzero(mask))
+        return sum(chosen.count for chosen in self._standing)
 
     def _changed(self) -> None:
-        self.__dict__.pop("_searchable", None)
-        self.__dict__.pop("_num_searchable", None)
+        self.__dict__.pop("_standing", None)
         self._last_allowed: tuple[Collection[str] | None, Row | None] = (None, None)
 
     def _allowed_rows(self, allowed: Collection[str]) -> Row:
@@ -311,10 +325,12 @@ class StoredIndex:
         self._changed()
 
 
-def selector(mask: NDArray[np.bool_]) -> Any:  # noqa: ANN401 - faiss has no types
-    """What lets a faiss search find only rows whose ``mask`` is True."""
-    bits = np.packbits(mask, bitorder="little")
-    return faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+def _chosen_of(part: Part, mask: NDArray[np.bool_]) -> Chosen:
+    here = mask[part.start : part.start + part.rows.count]
+    count = int(np.count_nonzero(here))
+    if count == len(here):
+        return Chosen(count, None)
+    return Chosen(count, faiss.IDSelectorBitmap(np.packbits(here, bitorder="little")))  # type: ignore[call-arg, arg-type]
 
 
 def _products(query: Vectors, rows: Vectors) -> NDArray[np.float32]:

@@ -46,6 +46,15 @@ class GlobalConfig(Section):
         None, ge=32, le=4096, description="side in pixels that a network sees; the descriptor's own if unset"
     )
     multi_scale: bool = Field(False, description="describe each photo at three sizes; three times the work at most")
+    pca: int | None = Field(
+        None, ge=1, description="shorten every vector to so many numbers, along axes learned from the database"
+    )
+    whitening: float = Field(
+        0.5, ge=0, le=1, description="with pca, how far its axes are made alike: 0 none, 0.5 half, 1 full"
+    )
+    index: str = Field(
+        "auto", description="index over the vectors: flat, sq, sq8, ivf, ivfpq or hnsw; auto goes by their number"
+    )
 
 
 class LocalizeConfig(Section):
@@ -59,7 +68,9 @@ class LocalizeConfig(Section):
     max_uncertainty_m: float = Field(
         10.0, gt=0, description="a position whose 95 % ellipse reaches farther than this is refused"
     )
-    exif_gps: bool = Field(False, description="take the position in the photo's EXIF as a prior and search around it only")
+    exif_gps: bool = Field(
+        False, description="take the position in the photo's EXIF as a prior and search around it only"
+    )
 
 
 class WeightsConfig(Section):

@@ -138,8 +138,8 @@ class Localizer:
     def _retrieved(self, photo: QueryPhoto, features: LocalFeatures) -> Retrieved:
         # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
         wanted = DEPTH * self.config.localize.top_k + 1
-        vector = self._retriever.describe(photo, features)
-        return self._retriever.retrieve(Asked(photo, vector, features), wanted)
+        vectors = self._retriever.describe(photo, features)
+        return self._retriever.retrieve(Asked(photo, vectors, features), wanted)
 
     def _matched(self, photo: QueryPhoto, features: LocalFeatures, retrieved: Retrieved, watch: _Stopwatch) -> _Found:
         hits = [(hit.uid, hit.similarity) for hit in retrieved.hits]

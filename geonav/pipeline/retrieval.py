@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -14,7 +14,7 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.places import Places
-from geonav.errors import DatabaseError
+from geonav.errors import DatabaseError, UsageError
 from geonav.geometry.geodesy import GeoPoint
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import is_same_file
@@ -91,15 +91,20 @@ class Asked:
 
     Attributes:
         photo: its pixels and EXIF.
-        vector: its global descriptor (D,).
+        vectors: its global descriptor (D,), or several where several looks at it are searched for.
         features: its local features, which counting inliers needs.
         leaves_out_itself: a reference made of the same file is no hit.
     """
 
     photo: QueryPhoto
-    vector: Vector
+    vectors: Sequence[Vector]
     features: LocalFeatures | None = None
     leaves_out_itself: bool = False
+
+    @property
+    def vector(self) -> Vector:
+        """The one vector (D,), or the mean of several."""
+        return self.vectors[0] if len(self.vectors) == 1 else np.mean(self.vectors, axis=0, dtype=np.float32)
 
 
 class Retriever:
@@ -152,13 +157,22 @@ class Retriever:
             k1, k2 = k1 or usual[0], k2 or usual[1]
         return RerankOptions(k1, k2, settings.alpha, settings.layers, settings.blend)
 
-    def describe(self, photo: QueryPhoto, features: LocalFeatures | None) -> Vector:
-        """The photo's global descriptor (D,); ``features`` are needed where it is made of them."""
+    def describe(self, photo: QueryPhoto, features: LocalFeatures | None) -> list[Vector]:
+        """The photo's global descriptor (D,), or those of several looks at it as ``search.query_augmentation`` says.
+
+        Raises:
+            UsageError: ``features`` are needed and not given, or several looks are asked for of a descriptor of them.
+        """
+        augmentation = self._settings.query_augmentation
+        if augmentation != "none":
+            from geonav.vision.descriptors.query_views import views_of
+
+            return views_of(photo.photo.pixels, augmentation, self._descriptor)
         item = features if self._descriptor.source == "features" else photo.photo.pixels
         if item is None:
-            msg = f"{self._descriptor.name} describes local features, and none are given"
-            raise ValueError(msg)
-        return self._descriptor.describe(item)
+            msg = f"{self._descriptor.name} describes local features: extract those of {photo.photo.path} first"
+            raise UsageError(msg)
+        return [self._descriptor.describe(item)]
 
     def retrieve(self, asked: Asked, k: int) -> Retrieved:
         """The ``k`` best references, all that there are if fewer.
@@ -206,7 +220,7 @@ class Retriever:
         if self._grouped:
             depth = max(depth, _VIEWS_LOOKED_AT * k)
         while True:
-            hits = self._ordered(asked.vector, depth, allowed)
+            hits = self._ordered(asked, depth, allowed)
             excluded.clear()
             others = self._others(asked, hits, excluded)
             kept = list(islice(self._of_places(others), k))
@@ -228,11 +242,12 @@ class Retriever:
             else:
                 yield hit
 
-    def _ordered(self, vector: Vector, depth: int, allowed: set[str] | None) -> list[Hit]:
+    def _ordered(self, asked: Asked, depth: int, allowed: set[str] | None) -> list[Hit]:
         """The ``depth`` most similar references in the re-ranker's order."""
-        found = self._index.search(vector, depth, allowed=allowed)
+        found = self._found(asked.vectors, depth, allowed)
         if self._name in {PLAIN, INLIERS} or not found:
             return [Hit(uid, score, score) for uid, score in found]
+        vector = asked.vector
         if self._name == EXPANSION:
             near = self._index.vectors([uid for uid, _ in found[: self.options.k2]])
             found = self._index.search(self.options.expanded(vector, near), depth, allowed=allowed)
@@ -244,6 +259,16 @@ class Retriever:
             scores = self._rerank(vector, candidates, self.options)
         order = np.argsort(-scores, kind="stable")
         return [Hit(found[row][0], float(scores[row]), float(similarities[row])) for row in order.tolist()]
+
+    def _found(self, vectors: Sequence[Vector], depth: int, allowed: set[str] | None) -> list[tuple[str, float]]:
+        """What the index finds for one vector, or for several looks at one photo together."""
+        hits = [self._index.search(vector, depth, allowed=allowed) for vector in vectors]
+        if len(hits) == 1:
+            return hits[0]
+        from geonav.vision.descriptors.query_views import merge
+
+        augmentation = self._settings.query_augmentation
+        return merge(hits, "nearest_crop" if augmentation == "none" else augmentation)[:depth]
 
     def _by_inliers(self, asked: Asked, hits: list[Hit]) -> list[Hit]:
         """The best hits by falling number of inliers, equals in their old order; then the rest."""

@@ -122,12 +122,12 @@ class Searcher:
         start = time.perf_counter()
         photo = read_query(path)
         features = self._features(photo, mask)
-        vector = self.retriever.describe(photo, features)
-        if not np.any(vector):
+        vectors = self.retriever.describe(photo, features)
+        if not np.any(vectors):
             found = Retrieved(reason="the photo shows too little that could be recognised")
         else:
             wanted = self.config.localize.top_k if k is None else k
-            asked = Asked(photo, vector, features, leaves_out_itself=True)
+            asked = Asked(photo, vectors, features, leaves_out_itself=True)
             found = _with_shortage(self.retriever.retrieve(asked, wanted), wanted)
         return self._result(photo, found, truth, time.perf_counter() - start)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from geonav.settings.base import Section
 
 LatLng = tuple[float, float]
+QueryAugmentation = Literal[
+    "none", "hard_resize", "single_query", "central_crop", "five_crops", "nearest_crop", "majority_voting"
+]
 
 
 class SearchConfig(Section):
@@ -24,6 +28,11 @@ class SearchConfig(Section):
     provider: str | None = Field(None, description="only references of this provider")
     heading: LatLng | None = Field(
         None, description="only references that look between these azimuths, clockwise from the first to the second"
+    )
+    query_augmentation: QueryAugmentation = Field(
+        "none",
+        description="looks at the photo, for descriptors of pixels: none, hard_resize, single_query, central_crop, "
+        "five_crops, nearest_crop or majority_voting",
     )
     group: bool | None = Field(
         None, description="one reference of each place, its best; not set: on for search, off for localize"

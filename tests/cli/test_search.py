@@ -93,7 +93,7 @@ def test_a_reference_is_not_its_own_hit(street: Path, street_photos: StreetPhoto
     ended = run("search", street_photos.root / "images" / "r0003.jpg", "-d", street, "--json", "--no-group")
     found = json.loads(ended.out)
     assert "r0003" not in [hit["uid"] for hit in found["hits"]]
-    assert found["notes"][0] == "the photo is itself the reference r0003, which was left out"
+    assert "the photo is itself the reference r0003, which was left out" in found["notes"]
 
 
 def test_what_finds_nothing_says_why_and_ends_with_7(street: Path, street_photos: StreetPhotos, run: Run) -> None:

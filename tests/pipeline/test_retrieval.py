@@ -164,6 +164,19 @@ def test_exif_gps_without_a_position_says_so(ask: Ask) -> None:
     assert found.notes == ["the photo's EXIF has no position: references are not restricted to its surroundings"]
 
 
+def test_several_looks_at_a_photo_are_searched_for_together(
+    database: Database, index: FlatIndex, photo: QueryPhoto
+) -> None:
+    config = load_config(overrides={"search": {"query_augmentation": "majority_voting"}})
+    place = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
+    retriever = Retriever(database, config, place, lambda: pytest.fail("not asked for"), grouped=False)
+    first, second = index.vectors(["p3v1", "p7v2"])
+    found = retriever.retrieve(Asked(photo, [first, second]), 2)
+    assert {hit.uid for hit in found.hits} == {"p3v1", "p7v2"}
+    with pytest.raises(UsageError, match="majority_voting needs a descriptor that looks at pixels"):
+        retriever.describe(photo, None)
+
+
 @pytest.mark.parametrize("rerank", ["gnn", "k-reciprocal", "qe", "dba"])
 def test_re_rankers_order_by_what_a_query_and_its_neighbours_share(
     rerank: str, database: Database, photo: QueryPhoto
@@ -185,7 +198,7 @@ def test_re_rankers_order_by_what_a_query_and_its_neighbours_share(
     config = load_config(overrides={"search": settings})
     place_search = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
     retriever = Retriever(database, config, place_search, lambda: pytest.fail("not asked for"), grouped=False)
-    hits = retriever.retrieve(Asked(photo, query), 9).hits
+    hits = retriever.retrieve(Asked(photo, [query]), 9).hits
     plain = index.search(query, 9)
     assert plain[0][0] == database.uids()[0]
     assert {hit.uid for hit in hits[:8]} == set(database.uids()[1:9])

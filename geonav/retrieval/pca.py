@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geonav.errors import DatabaseError, UsageError
+from geonav.errors import DatabaseError
 from geonav.retrieval.axes import principal_axes
 from geonav.retrieval.base import Vectors
 from geonav.retrieval.rows import GrowingRows
@@ -45,11 +45,10 @@ class Pca:
 
         Args:
             samples: spread over the database; they are kept in a temporary file where they are many.
-            count: length of the vectors to come; fewer come out where the sample varies along fewer axes.
+            count: length of the vectors to come; less where they, or the axes along which they vary, are fewer.
             whitening: 0 none, 0.5 half, 1 full.
 
         Raises:
-            UsageError: ``count`` is not less than D.
             DatabaseError: there is nothing to learn from.
         """
         rows: GrowingRows | None = None
@@ -59,11 +58,8 @@ class Pca:
         if rows is None or rows.count < 2:
             msg = "PCA needs at least two photos that show something: import more, or leave --pca out"
             raise DatabaseError(msg)
-        if count >= rows.dim:
-            msg = f"--pca {count} does not shorten vectors of {rows.dim} numbers: give less, or leave it out"
-            raise UsageError(msg)
         mean = rows.array.mean(0, dtype=np.float64).astype(np.float32)
-        axes, weights = principal_axes(rows.array, count, mean)
+        axes, weights = principal_axes(rows.array, min(count, rows.dim), mean)
         kept = max(1, int((weights > _RANK * weights[0]).sum()))
         if weights[0] <= 0:
             msg = "PCA has nothing to learn: all photos have the same vector; leave --pca out"

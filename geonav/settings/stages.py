@@ -12,7 +12,14 @@ from geonav.settings.base import Section
 class LocalConfig(Section):
     """``[local]``: keypoints and their descriptors."""
 
-    model: str = Field("disk", description="local features: disk, aliked or xfeat, each with its own matcher")
+    model: str = Field(
+        "disk",
+        description="local features: disk, aliked, xfeat or superpoint (not for commercial use), each with a matcher",
+    )
+    matcher: str | None = Field(
+        None,
+        description="what pairs keypoints: lightglue, mutual_nn, superglue or superpoint_lightglue; the model's own if unset",
+    )
     max_keypoints: int = Field(2048, ge=16, le=100_000, description="most keypoints kept in one photo, best first")
     keypoint_threshold: float = Field(0.0, ge=0, description="lowest score of a keypoint")
     nms_radius: int = Field(2, ge=0, le=64, description="keypoints closer than this many pixels are thinned out")
@@ -47,7 +54,9 @@ class GlobalConfig(Section):
     )
     multi_scale: bool = Field(False, description="describe each photo at three sizes; three times the work at most")
     pca: int | None = Field(
-        None, ge=1, description="shorten every vector to so many numbers, along axes learned from the database"
+        None,
+        ge=0,
+        description="shorten every vector to so many numbers, along axes learned from the database; 0 for none",
     )
     whitening: float = Field(
         0.5, ge=0, le=1, description="with pca, how far its axes are made alike: 0 none, 0.5 half, 1 full"

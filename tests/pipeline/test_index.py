@@ -320,3 +320,52 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(database: Database, monkeypa
     monkeypatch.undo()
     report = index_local(database, settings())
     assert (report.computed, report.reused) == (1, 4)
+
+
+def indexing(**section: Any) -> GeonavConfig:
+    return GeonavConfig(device="cpu", retrieval=section)
+
+
+def test_another_index_is_made_of_the_same_vectors(database: Database, count_extractions: Callable[[], int]) -> None:
+    report = index_global(database, indexing(index="hnsw"))
+    assert (report.computed, report.reused) == (0, 4)
+    assert report.index is not None
+    assert (report.index.kind, report.index.count, report.index.dim) == ("hnsw", 4, 512)
+    assert load_global(database, settings()).index.kind == "hnsw"
+    with pytest.raises(DatabaseError, match=r"made as hnsw, not as flat.*index global"):
+        load_global(database, indexing(index="flat"))
+    assert index_global(database, settings()).index.kind == "hnsw"  # stays until another is asked for
+    assert index_global(database, indexing(index="auto")).index.kind == "flat"
+    assert count_extractions() == 0
+    with pytest.raises(UsageError, match="did you mean 'hnsw'"):
+        index_global(database, indexing(index="hnws"))
+
+
+def test_pca_shortens_queries_and_index_alike_and_is_kept_when_photos_come(database: Database) -> None:
+    report = index_global(database, indexing(pca=3, whitening=0.5))
+    assert (report.computed, report.reused) == (0, 4)
+    place = load_global(database, settings())
+    assert place.descriptor.dim == 3
+    assert place.descriptor.settings()["pca"] == 3
+    for uid in database.uids():
+        assert search(database, settings(), uid)[0] == uid
+    learned = (database.index_dir("vlad") / "pca.npz").read_bytes()
+    add(database, "new", 54)
+    assert index_global(database, settings()).computed == 1
+    assert search(database, settings(), "new")[0] == "new"
+    assert (database.index_dir("vlad") / "pca.npz").read_bytes() == learned
+    with pytest.raises(DatabaseError, match="other settings"):
+        load_global(database, indexing(pca=2))
+    with pytest.raises(DatabaseError, match="other settings"):
+        load_global(database, indexing(whitening=1.0))
+    index_global(database, settings(), retrain=True)
+    assert (database.index_dir("vlad") / "pca.npz").read_bytes() != learned
+    assert search(database, settings(), "p2")[0] == "p2"
+
+
+def test_a_pca_is_given_up_again(database: Database) -> None:
+    index_global(database, indexing(pca=512))
+    assert load_global(database, settings()).descriptor.dim == 3  # four photos vary along three axes
+    assert index_global(database, indexing(pca=0)).computed == 0
+    assert load_global(database, settings()).descriptor.dim == 512
+    assert search(database, settings(), "p2")[0] == "p2"

@@ -1,0 +1,77 @@
+"""PCA keeps what varies, whitens as told, and refuses what it cannot do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geonav.errors import DatabaseError
+from geonav.retrieval.axes import principal_axes
+from geonav.retrieval.pca import Pca
+
+STD = np.linspace(3, 0.2, 20)
+TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
+
+
+def cloud(count: int = 4000, seed: int = 0) -> np.ndarray:
+    """Rows with the known spread ``STD`` along the rows of ``TURN``, about (1, ..., 1)."""
+    return (1 + np.random.default_rng(seed).normal(size=(count, 20)) * STD @ TURN).astype(np.float32)
+
+
+def learned(count: int, whitening: float) -> Pca:
+    return Pca.learn(np.array_split(cloud(), 7), count, whitening)
+
+
+def test_it_finds_the_axes_that_vary_most() -> None:
+    pca = learned(5, 0.0)
+    np.testing.assert_allclose(np.abs(pca.axes @ TURN.T)[:, :5], np.eye(5), atol=0.25)
+    np.testing.assert_allclose(pca.axes @ pca.axes.T, np.eye(5), atol=1e-5)
+
+
+@pytest.mark.parametrize(("whitening", "power"), [(0.0, 1.0), (0.5, 0.5), (1.0, 0.0)])
+def test_whitening_leaves_the_spread_to_a_power(whitening: float, power: float) -> None:
+    pca = learned(10, whitening)
+    spread = ((cloud(seed=1) - pca.mean) @ pca.axes.T).std(0)
+    np.testing.assert_allclose(spread / spread[0], (STD[:10] / STD[0]) ** power, rtol=0.08)
+
+
+def test_what_comes_out_has_length_one_and_nothing_stays_nothing() -> None:
+    rows = cloud(5)
+    rows[2] = 0
+    out = learned(8, 0.5).apply(rows)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(out, axis=1), [1, 1, 0, 1, 1], atol=1e-6)
+
+
+def test_what_is_stored_gives_the_same() -> None:
+    pca = learned(8, 0.5)
+    again = Pca.load(dict(pca.learned()))
+    np.testing.assert_array_equal(again.apply(cloud(9)), pca.apply(cloud(9)))
+    for broken in (
+        {},
+        {"mean": pca.mean},
+        {"mean": pca.mean, "axes": pca.axes[:, :3]},
+        {**pca.learned(), "mean": pca.mean * np.nan},
+    ):
+        with pytest.raises(DatabaseError, match="retrain"):
+            Pca.load(broken)
+
+
+def test_few_photos_give_fewer_axes_and_none_gives_none() -> None:
+    assert Pca.learn([cloud(6)], 12, 0.5).dim == 5
+    assert learned(99, 0.5).dim == 20
+    for nothing in ([], [np.zeros((9, 20), np.float32)], [cloud(1)], [np.repeat(cloud(1), 9, 0)]):
+        with pytest.raises(DatabaseError, match="leave --pca out"):
+            Pca.learn(nothing, 4, 0.5)
+
+
+def test_long_vectors_get_the_same_axes_by_iteration() -> None:
+    rng = np.random.default_rng(3)
+    strong = np.linalg.qr(rng.normal(size=(2300, 6)))[0]
+    rows = (rng.normal(size=(300, 6)) * [9, 8, 7, 6, 5, 4] @ strong.T + 0.01 * rng.normal(size=(300, 2300))).astype(
+        np.float32
+    )
+    axes, weights = principal_axes(rows, 6)
+    _, singular, exact = np.linalg.svd(rows, full_matrices=False)
+    np.testing.assert_allclose(np.abs((axes * exact[:6]).sum(1)), 1, atol=1e-4)
+    np.testing.assert_allclose(weights, singular[:6] ** 2 / 300, rtol=1e-3)

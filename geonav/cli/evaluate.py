@@ -18,6 +18,7 @@ from geonav.cli.search_options import (
     HeadingOption,
     NearOption,
     ProviderOption,
+    QueryAugmentationOption,
     RerankOption,
     WithinOption,
 )
@@ -68,6 +69,7 @@ def evaluate(
     provider: ProviderOption = None,
     heading: HeadingOption = None,
     exif_gps: ExifGpsOption = None,
+    query_augmentation: QueryAugmentationOption = None,
     rerank: RerankOption = None,
     group: GroupOption = None,
     recall_within: RecallWithinOption = None,
@@ -86,7 +88,8 @@ def evaluate(
         session = Session(conf, session.verbose, session.quiet)
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
-        "provider": provider, "heading": heading, "rerank": rerank, "group": group, "recall_within_m": recall_within,
+        "provider": provider, "heading": heading, "query_augmentation": query_augmentation,
+        "rerank": rerank, "group": group, "recall_within_m": recall_within,
     }  # fmt: skip
     overrides = {
         "database": reference_set,

@@ -26,6 +26,7 @@ from geonav.cli.search_options import (
     HeadingOption,
     NearOption,
     ProviderOption,
+    QueryAugmentationOption,
     RerankOption,
     WithinOption,
 )
@@ -78,6 +79,7 @@ def localize(
     provider: ProviderOption = None,
     heading: HeadingOption = None,
     exif_gps: ExifGpsOption = None,
+    query_augmentation: QueryAugmentationOption = None,
     rerank: RerankOption = None,
     group: GroupOption = None,
     mask: MaskOption = None,
@@ -92,7 +94,8 @@ def localize(
     section = {"top_k": top_k, "exif_gps": exif_gps}
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
-        "provider": provider, "heading": heading, "rerank": rerank, "group": group,
+        "provider": provider, "heading": heading, "query_augmentation": query_augmentation,
+        "rerank": rerank, "group": group,
     }  # fmt: skip
     overrides = {"database": database, "seed": seed, "device": device, "localize": section, "local": {"model": model}}
     config = session.config({**overrides, "search": search})

@@ -18,6 +18,7 @@ from geonav.cli.search_options import (
     HeadingOption,
     NearOption,
     ProviderOption,
+    QueryAugmentationOption,
     RerankOption,
     WithinOption,
 )
@@ -58,6 +59,7 @@ def search(
     provider: ProviderOption = None,
     heading: HeadingOption = None,
     exif_gps: ExifGpsOption = None,
+    query_augmentation: QueryAugmentationOption = None,
     rerank: RerankOption = None,
     group: GroupOption = None,
     model: ModelOption = None,
@@ -72,7 +74,8 @@ def search(
     writer = SearchWriter(as_json=as_json, geojson=geojson, html=html)
     section = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
-        "provider": provider, "heading": heading, "rerank": rerank, "group": group,
+        "provider": provider, "heading": heading, "query_augmentation": query_augmentation,
+        "rerank": rerank, "group": group,
     }  # fmt: skip
     config = session.config({
         "database": database, "seed": seed, "device": device, "local": {"model": model},

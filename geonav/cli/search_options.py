@@ -12,6 +12,7 @@ CapturedAfterOption = Annotated[str | None, setting("search.captured_after", "--
 CapturedBeforeOption = Annotated[str | None, setting("search.captured_before", "--captured-before", metavar="DATE")]
 ProviderOption = Annotated[str | None, setting("search.provider", "--provider", metavar="NAME")]
 HeadingOption = Annotated[tuple[float, float] | None, setting("search.heading", "--heading", metavar="FROM TO")]
+QueryAugmentationOption = Annotated[str | None, setting("search.query_augmentation", "--query-augmentation")]
 RerankOption = Annotated[str | None, setting("search.rerank", "--rerank")]
 GroupOption = Annotated[bool | None, setting("search.group", "--group/--no-group")]
 ExifGpsOption = Annotated[bool | None, setting("localize.exif_gps", "--exif-gps/--no-exif-gps")]

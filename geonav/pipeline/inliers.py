@@ -11,7 +11,7 @@ from geonav.errors import DatabaseError
 from geonav.pipeline.matching import keypoint_noise_px
 from geonav.pipeline.stored import StoredFeatures
 from geonav.pose.dissent import rigid_pairs
-from geonav.vision.base import Matcher
+from geonav.vision.base import Matcher, Matches
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +34,21 @@ class InlierCounter:
     max_side_px: int
     seed: int
 
-    def count(self, uid: str, query: LocalFeatures, size: tuple[int, int]) -> int:
-        """Inliers between a photo of ``(width, height)`` pixels and a reference; 0 where that cannot be read."""
+    def match(self, uid: str, query: LocalFeatures, size: tuple[int, int]) -> tuple[int, Matches]:
+        """Inliers among the matches of a photo of ``(width, height)`` pixels and a reference, and the matches.
+
+        None of either where the reference cannot be read.
+        """
         try:
             metadata = self.database.metadata(uid)
             reference = self.features.read(uid)
         except DatabaseError as error:
             logger.warning("%s is not matched: %s", uid, error)
-            return 0
+            return 0, Matches.none()
         reference_size = metadata.w, metadata.h
-        pairs = self.matcher.match(query, size, reference, reference_size).pairs
+        matches = self.matcher.match(query, size, reference, reference_size)
+        pairs = matches.pairs
         noise_px = max(keypoint_noise_px(each, self.max_side_px) for each in (size, reference_size))
         pixels = query.keypoints[pairs[:, 0]].astype(float)
-        return rigid_pairs(pixels, reference.keypoints[pairs[:, 1]].astype(float), noise_px, self.seed)
+        others = reference.keypoints[pairs[:, 1]].astype(float)
+        return rigid_pairs(pixels, others, noise_px, self.seed), matches

@@ -145,7 +145,8 @@ class Localizer:
         hits = [(hit.uid, hit.similarity) for hit in retrieved.hits]
         with watch.stage("matching"):
             uids = [uid for uid, _ in hits]
-            matches = self._matcher.match(uids, features, photo.photo.size, photo.photo.sha256)
+            query = features, photo.photo.size, photo.photo.sha256
+            matches = self._matcher.match(uids, query, retrieved.matches)
         first = hits[: self.config.localize.top_k + len(matches.excluded)]
         further = [hit for hit in hits[len(first) :] if hit[0] in matches.num_matches]
         return _Found([*first, *further], matches, watch, retrieved.notes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from geonav.pipeline.candidates import MIN_PLACES, Candidates, num_places
 from geonav.pipeline.stored import StoredFeatures
 from geonav.pose.tracks import View
 from geonav.settings.stages import LocalizeConfig
-from geonav.vision.base import Matcher
+from geonav.vision.base import Matcher, Matches
 
 # A reference with this many matches is one that a pose can stand on.
 STRONG_MATCHES = 80
@@ -69,20 +69,26 @@ class ReferenceMatcher:
     settings: LocalizeConfig
     max_side_px: int
 
-    def match(self, uids: Sequence[str], query: LocalFeatures, size: Size, sha256: str) -> MatchedReferences:
+    def match(
+        self,
+        uids: Sequence[str],
+        photo: tuple[LocalFeatures, Size, str],
+        known: Mapping[str, Matches] | None = None,
+    ) -> MatchedReferences:
         """Match references until enough of them are strong, at places enough.
 
         Args:
             uids: hits, best first; see :class:`Candidates` for how many and why.
-            query: features of the photo.
-            size: its width and height in pixels.
-            sha256: of the photo's file, to recognise it among the references.
+            photo: its features, its width and height in pixels, and the sha256 of its file, to recognise it among
+                the references.
+            known: matches of references that were matched already.
         """
+        known = known or {}
         matched = MatchedReferences()
         candidates = Candidates(self.database, uids, self.settings.top_k)
         for uid in candidates:
             try:
-                self._match_one(uid, (query, size, sha256), matched)
+                self._match_one(uid, photo, matched, known.get(uid))
             except DatabaseError as error:
                 matched.broken.append((uid, str(error)))
             candidates.strong = [view for view in matched.views if len(view.query_index) >= STRONG_MATCHES]
@@ -90,7 +96,13 @@ class ReferenceMatcher:
                 break
         return matched
 
-    def _match_one(self, uid: str, photo: tuple[LocalFeatures, Size, str], matched: MatchedReferences) -> None:
+    def _match_one(
+        self,
+        uid: str,
+        photo: tuple[LocalFeatures, Size, str],
+        matched: MatchedReferences,
+        known: Matches | None,
+    ) -> None:
         query, size, sha256 = photo
         metadata = self.database.metadata(uid)
         if is_same_file(self.database, uid, metadata, sha256):
@@ -100,10 +112,13 @@ class ReferenceMatcher:
             matched.unposed.append(uid)
             return
         reference = self.features.read(uid)
-        if matched.num_weak >= _MAX_WEAK and self._is_weak(query, size, reference, (metadata.w, metadata.h)):
-            return
-        pairs = self.matcher.match(query, size, reference, (metadata.w, metadata.h)).pairs
-        if _is_same_picture(query, size, reference, (metadata.w, metadata.h), pairs):
+        reference_size = metadata.w, metadata.h
+        if known is None:
+            if matched.num_weak >= _MAX_WEAK and self._is_weak(query, size, reference, reference_size):
+                return
+            known = self.matcher.match(query, size, reference, reference_size)
+        pairs = known.pairs
+        if _is_same_picture(query, size, reference, reference_size, pairs):
             matched.excluded.append(uid)
             return
         matched.num_weak += len(pairs) < STRONG_MATCHES

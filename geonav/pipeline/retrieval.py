@@ -25,6 +25,7 @@ from geonav.retrieval.base import Vector
 from geonav.retrieval.filters import Filters, around
 from geonav.retrieval.grouping import neighbours_by_views, one_per_place, views_per_place
 from geonav.retrieval.rerank.options import RerankOptions
+from geonav.vision.base import Matches
 
 Vectors = NDArray[np.float32]
 Rerank = Callable[[Vector, Vectors, RerankOptions], Vectors]
@@ -77,12 +78,14 @@ class Retrieved:
         reason: why there are none; None where there are.
         notes: what a careful reader should know.
         excluded: references left out because they are the photo itself.
+        matches: of the references whose inliers were counted, for whoever would match them again.
     """
 
     hits: list[Hit] = field(default_factory=list)
     reason: str | None = None
     notes: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
+    matches: dict[str, Matches] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -188,10 +191,11 @@ class Retriever:
         deep = max(k, self._settings.inlier_depth) if self._inliers is not None else k
         excluded: list[str] = []
         hits = self._distinct(asked, deep, allowed, excluded)
+        matches: dict[str, Matches] = {}
         if self._inliers is not None:
-            hits = self._by_inliers(asked, hits)
+            hits = self._by_inliers(asked, hits, matches)
         nothing = "the index holds no reference that may be found: run `geonav index global`"
-        return Retrieved(hits[:k], None if hits else nothing, notes, excluded)
+        return Retrieved(hits[:k], None if hits else nothing, notes, excluded, matches)
 
     def _filters_for(self, photo: QueryPhoto) -> tuple[Filters, list[str]]:
         """The filters of the settings, and where it is asked for that of the photo's own position."""
@@ -270,14 +274,16 @@ class Retriever:
         augmentation = self._settings.query_augmentation
         return merge(hits, "nearest_crop" if augmentation == "none" else augmentation)[:depth]
 
-    def _by_inliers(self, asked: Asked, hits: list[Hit]) -> list[Hit]:
+    def _by_inliers(self, asked: Asked, hits: list[Hit], matches: dict[str, Matches]) -> list[Hit]:
         """The best hits by falling number of inliers, equals in their old order; then the rest."""
         if self._inliers is None or asked.features is None:
             return hits
-        size, depth = asked.photo.photo.size, self._settings.inlier_depth
-        counted = [replace(hit, num_inliers=self._inliers.count(hit.uid, asked.features, size)) for hit in hits[:depth]]
-        counted.sort(key=lambda hit: -(hit.num_inliers or 0))
-        return [*(replace(hit, score=float(hit.num_inliers or 0)) for hit in counted), *hits[depth:]]
+        depth, counted = self._settings.inlier_depth, []
+        for hit in hits[:depth]:
+            count, matches[hit.uid] = self._inliers.match(hit.uid, asked.features, asked.photo.photo.size)
+            counted.append(replace(hit, score=float(count), num_inliers=count))
+        counted.sort(key=lambda hit: -hit.score)
+        return [*counted, *hits[depth:]]
 
 
 def is_itself(database: Database, uid: str, sha256: str) -> bool:

@@ -174,3 +174,25 @@ def test_a_query_set_needs_positions_only(street: Path, queries: Path, run: Run,
     ended = run("evaluate", "--query-set", bare, "--reference-set", street, "--retrieval-only")
     assert ended.code == 3
     assert "no photos with positions" in ended.err
+
+
+def test_locating_a_query_set_counts_recall_too(street: Path, queries: Path, run: Run) -> None:
+    arguments = [
+        "evaluate",
+        "--query-set",
+        queries,
+        "--reference-set",
+        street,
+        "--output",
+        "out",
+        "--rerank",
+        "inliers",
+    ]
+    ended = run(*arguments, "--json")
+    report = json.loads(ended.out)
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert (summary["num_queries"], summary["num_retrieval_queries"], summary["num_without_positive"]) == (2, 2, 0)
+    assert summary["recall_at_20"] == 1.0
+    assert [photo["query"] for photo in report["retrieval"]] == ["r0003", "r0004"]
+    assert all(photo["first_hit"] != photo["query"] for photo in report["retrieval"])
+    assert "recall_at_1" in Path("out/report.html").read_text()

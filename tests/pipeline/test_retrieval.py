@@ -21,6 +21,7 @@ from geonav.pipeline.recall import photo_recall, recall_summary
 from geonav.pipeline.retrieval import Asked, Retrieved, Retriever
 from geonav.pipeline.stages import PlaceSearch
 from geonav.retrieval.flat import FlatIndex
+from geonav.vision.base import Matches
 from tests.data.photos import exif, gps, jpeg, write_jpeg
 
 LAT, LNG = 48.9, 8.4
@@ -47,9 +48,9 @@ class Counts:
         self.answers = answers
         self.asked: list[str] = []
 
-    def count(self, uid: str, _features: object, _size: object) -> int:
+    def match(self, uid: str, _features: object, _size: object) -> tuple[int, Matches]:
         self.asked.append(uid)
-        return self.answers.get(uid, 0)
+        return self.answers.get(uid, 0), Matches.none()
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,9 @@ def test_inliers_order_the_best_hits_and_no_more(database: Database, index: Flat
     counter: Callable[[], InlierCounter] = lambda: counts  # type: ignore[assignment,return-value] # noqa: E731
     retriever = Retriever(database, config, place, counter, grouped=True)
     asked = Asked(photo, retriever.describe(photo, None), features=object())  # type: ignore[arg-type]
-    found = retriever.retrieve(asked, 6).hits
+    retrieved = retriever.retrieve(asked, 6)
+    found = retrieved.hits
+    assert set(retrieved.matches) == {"p0v0", "p1v0", "p2v0", "p3v0"}
     assert [hit.uid for hit in found] == ["p2v0", "p1v0", "p0v0", "p3v0", "p4v0", "p5v0"]
     assert [hit.num_inliers for hit in found] == [90, 40, 0, 0, None, None]
     assert counts.asked == ["p0v0", "p1v0", "p2v0", "p3v0"]

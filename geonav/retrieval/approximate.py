@@ -18,9 +18,10 @@ import numpy as np
 from geonav.data.files import TEMPORARY_PREFIX, storage_errors
 from geonav.retrieval import shelf
 from geonav.retrieval.base import Vectors
+from geonav.retrieval.parts import Chosen, Found, Part
 from geonav.retrieval.rows import GrowingRows, Rows
 from geonav.retrieval.shelf import Form
-from geonav.retrieval.stored import Chosen, Found, Part, StoredIndex
+from geonav.retrieval.stored import StoredIndex
 
 _faiss: Any = faiss  # its stubs lack some names
 

@@ -56,7 +56,7 @@ class ListsIndex(ApproximateIndex):
     def _default_effort(self, lists: Any) -> int:  # noqa: ANN401 - faiss index
         num_lists = int(faiss.extract_index_ivf(lists).nlist)
         share = max(self.affordable / max(lists.ntotal, 1), 1 / _SHARE_PROBED)
-        return min(num_lists, max(_MIN_PROBES, round(share * num_lists)))
+        return min(num_lists, max(_MIN_PROBES, int(share * num_lists)))
 
     def _parameters(self, effort: int, chosen: Any) -> Any:  # noqa: ANN401 - faiss objects
         lists = faiss.SearchParametersIVF(nprobe=effort, sel=chosen)  # type: ignore[call-arg]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +17,8 @@ from geonav.errors import DatabaseError, UsageError
 from geonav.retrieval import shelf
 from geonav.retrieval.base import Hits, Vector, Vectors
 from geonav.retrieval.names import Names, Row
-from geonav.retrieval.rows import Code, GrowingRows, Rows
+from geonav.retrieval.parts import Chosen, Found, Part, best_rows, chosen_of, products
+from geonav.retrieval.rows import Code, GrowingRows
 from geonav.retrieval.shelf import Form
 
 logger = logging.getLogger(__name__)
@@ -29,40 +29,6 @@ _WASTE_ROWS = 1000
 # Among so few allowed rows each is compared, whatever the index.
 _FEW_ROWS = 2000
 _ROWS_AT_ONCE = 8192
-
-Found = tuple[NDArray[np.float32], Row]
-"""Scores and rows, best first."""
-
-
-@dataclass
-class Part:
-    """Rows that lie together, and the number of the first.
-
-    Attributes:
-        rows: themselves.
-        start: the number of the first.
-    """
-
-    rows: Rows
-    start: int
-
-    @cached_property
-    def searcher(self) -> Any:  # noqa: ANN401 - faiss has no types
-        """A faiss index over them."""
-        return self.rows.searcher()
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Some rows of a part.
-
-    Attributes:
-        count: how many.
-        sieve: lets a faiss search find only them; None where it is all of the part.
-    """
-
-    count: int
-    sieve: Any
 
 
 class StoredIndex:
@@ -178,7 +144,7 @@ class StoredIndex:
     def _found(self, query: Vectors, count: int, rows: Row | None) -> Found:
         """At least the best ``count`` rows, of which there are as many, in any order."""
         if rows is not None and len(rows) <= max(count, _FEW_ROWS):
-            scores = _products(query, self._take(rows))
+            scores = products(query, self._take(rows))
             return scores, rows
         all_scores: list[NDArray[np.float32]] = []
         all_rows: list[Row] = []
@@ -194,12 +160,12 @@ class StoredIndex:
             return self._standing
         mask = np.zeros(len(self._names), np.bool_)
         mask[rows] = True
-        return [_chosen_of(part, mask) for part in self._parts]
+        return [chosen_of(part, mask) for part in self._parts]
 
     @cached_property
     def _standing(self) -> list[Chosen]:
         mask = self._names.alive & ~self._names.silent
-        return [_chosen_of(part, mask) for part in self._parts]
+        return [chosen_of(part, mask) for part in self._parts]
 
     @property
     def _parts(self) -> list[Part]:
@@ -207,19 +173,8 @@ class StoredIndex:
         return [part for part in (self._saved, self._new) if part is not None and part.rows.count]
 
     def _search_part(self, part: Part, query: Vectors, count: int, chosen: Chosen) -> Found:
-        """The best ``count`` rows of a part and every further one with the score of the last, so that uid decides."""
-        if not count:
-            return np.zeros(0, np.float32), np.zeros(0, np.int64)
-        options: dict[str, Any] = {}
-        if chosen.sieve is not None:
-            options["params"] = faiss.SearchParameters(sel=chosen.sieve)  # type: ignore[call-arg]
-        asked = count
-        while True:
-            asked = min(chosen.count, 2 * asked)
-            (scores,), (rows,) = part.searcher.search(query, asked, **options)
-            if asked == chosen.count or scores[-1] < scores[count - 1]:
-                keep = scores >= scores[count - 1]
-                return scores[keep], rows[keep]
+        """The best ``count`` rows of a part, or more."""
+        return best_rows(part, query, count, chosen)
 
     @property
     def _num_searchable(self) -> int:
@@ -323,26 +278,6 @@ class StoredIndex:
         self._new_rows = GrowingRows(self.dim, self.code)
         self._new = Part(self._new_rows, len(self._names))
         self._changed()
-
-
-def _chosen_of(part: Part, mask: NDArray[np.bool_]) -> Chosen:
-    here = mask[part.start : part.start + part.rows.count]
-    count = int(np.count_nonzero(here))
-    if count == len(here):
-        return Chosen(count, None)
-    return Chosen(count, faiss.IDSelectorBitmap(np.packbits(here, bitorder="little")))  # type: ignore[call-arg, arg-type]
-
-
-def _products(query: Vectors, rows: Vectors) -> NDArray[np.float32]:
-    """The inner product with each row; the same row gives the same bits wherever it lies."""
-    flat: Any = faiss.IndexFlatIP(rows.shape[1])
-    flat.add(rows)
-    distances = np.empty(len(rows), np.float32)
-    numbers = np.arange(len(rows), dtype=np.int64)
-    flat.compute_distance_subset(
-        1, faiss.swig_ptr(query), len(rows), faiss.swig_ptr(distances), faiss.swig_ptr(numbers)
-    )
-    return distances
 
 
 def _chunks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:

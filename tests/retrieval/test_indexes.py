@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from geonav.errors import DatabaseError, UsageError
 from geonav.retrieval.registries import INDEXES
@@ -280,3 +284,50 @@ def test_an_index_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
     other = next(name for name in INDEXES.names() if name != kind)
     with pytest.raises(DatabaseError, match=f"was made as {kind}, not as {other}.*index global"):
         INDEXES.load(other).load(tmp_path, "aa")
+
+
+UIDS = [f"u{i}" for i in range(12)] + ["ä/ö", "w"]
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.lists(st.sampled_from(UIDS), unique=True, max_size=5), st.integers(0, 6)),
+        st.tuples(st.just("remove"), st.lists(st.sampled_from(UIDS), max_size=5), st.just(0)),
+        st.tuples(st.just("save"), st.just([]), st.just(0)),
+        st.tuples(st.just("reload"), st.just([]), st.just(0)),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps, k=st.integers(0, 16), allowed=st.none() | st.lists(st.sampled_from(UIDS)))
+def test_any_sequence_of_changes_leaves_what_brute_force_finds(
+    kind: str, tmp_path: Path, steps: list[Any], k: int, allowed: list[str] | None
+) -> None:
+    cls = INDEXES.load(kind)
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    index, truth, stored = cls(DIM, "aa"), dict[str, np.ndarray](), dict[str, np.ndarray]()
+    for what, uids, seed in steps:
+        if what == "add":
+            rows = vectors(5, seed)[: len(uids)] if seed else np.zeros((len(uids), DIM), np.float32)
+            index.add(uids, rows)
+            truth |= dict(zip(uids, rows, strict=True))
+        elif what == "remove":
+            assert index.remove(uids) == len(set(uids) & set(truth))
+            truth = {uid: row for uid, row in truth.items() if uid not in uids}
+        elif what == "save":
+            index.save(folder)
+            stored = dict(truth)
+        elif (folder / "stamp.json").exists():
+            index, truth = cls.load(folder, "aa"), dict(stored)
+    assert index.uids == sorted(truth)
+    query = vectors(1, seed=50)[0]
+    found = [uid for uid, row in truth.items() if row.any() and (allowed is None or uid in allowed)]
+    keep = np.float32 if kind == "flat" else np.float16
+    score = {uid: float(truth[uid].astype(keep).astype(np.float32) @ query) for uid in found}
+    hits = index.search(query, k, allowed=allowed)
+    assert len(hits) == min(k, len(found))
+    np.testing.assert_allclose([s for _, s in hits], sorted(score.values(), reverse=True)[:k], atol=1e-5)
+    for (uid, mine), (after, less) in itertools.pairwise(hits):
+        assert mine > less or uid < after
+    for uid, mine in hits:
+        assert score[uid] == pytest.approx(mine, abs=1e-5)

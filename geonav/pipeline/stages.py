@@ -23,7 +23,7 @@ from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.stored import StoredFeatures, differing, with_recorded
 from geonav.retrieval.base import VectorIndex
 from geonav.vision.base import GlobalDescriptor, LocalExtractor, Matcher
-from geonav.vision.registries import EXTRACTORS, MATCHERS
+from geonav.vision.registries import EXTRACTORS, MATCHERS, OWN_MATCHERS
 
 logger = logging.getLogger(__name__)
 
@@ -65,13 +65,14 @@ def load_features(database: Database, config: GeonavConfig) -> StoredFeatures:
     return StoredFeatures(database, _recorded_local(database, config))
 
 
-def load_matcher(config: GeonavConfig, name: str = "lightglue") -> Matcher:
-    """The matcher for the ``[local]`` model of ``config``.
+def load_matcher(config: GeonavConfig) -> Matcher:
+    """The matcher that ``[local]`` of ``config`` names, or the one made for its model.
 
     Raises:
         UsageError: an unknown matcher or device, or a model it does not fit.
         WeightsError: its weights are missing or broken; NetworkError where they cannot be fetched.
     """
+    name = config.local.matcher or OWN_MATCHERS.get(config.local.model, "lightglue")
     return cast("Matcher", MATCHERS.load(name).from_config(config))
 
 

@@ -18,7 +18,7 @@ class LocalConfig(Section):
     )
     matcher: str | None = Field(
         None,
-        description="what pairs keypoints: lightglue, mutual_nn, superglue or superpoint_lightglue; the model's own if unset",
+        description="pairs keypoints: lightglue, mutual_nn, superglue, superpoint_lightglue; the model's own if unset",
     )
     max_keypoints: int = Field(2048, ge=16, le=100_000, description="most keypoints kept in one photo, best first")
     keypoint_threshold: float = Field(0.0, ge=0, description="lowest score of a keypoint")

@@ -81,7 +81,7 @@ def _first(fault: str, keys: list[str]) -> str:
 
 
 def _another(path: Path, network_name: str, fault: str) -> str:
-    return f"weights {path} are not of {network_name}: {fault}; give the network's own checkpoint, or its --backbone and --aggregation"
+    return f"weights {path} are not of {network_name}: {fault}; give its own, or their --backbone and --aggregation"
 
 
 def without_prefix(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ EXTRACTORS = Registry(
     {
         "aliked": "geonav.vision.aliked:AlikedExtractor",
         "disk": "geonav.vision.disk:DiskExtractor",
+        "superpoint": "geonav.vision.superpoint:SuperPointExtractor",
         "xfeat": "geonav.vision.xfeat:XFeatExtractor",
     },
 )
@@ -18,8 +19,13 @@ MATCHERS = Registry(
     {
         "lightglue": "geonav.vision.lightglue:LightGlueMatcher",
         "mutual_nn": "geonav.vision.mutual_nn:MutualNearestNeighbor",
+        "superglue": "geonav.vision.superglue:SuperGlueMatcher",
+        "superpoint_lightglue": "geonav.vision.superglue:SuperPointLightGlueMatcher",
     },
 )
+
+# The matcher of a model's keypoints where none is asked for; lightglue for those not named.
+OWN_MATCHERS = {"superpoint": "superglue"}
 
 DESCRIPTORS = Registry(
     "global descriptor",

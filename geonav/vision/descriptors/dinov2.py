@@ -6,9 +6,7 @@ pools by the generalised mean with sign; ``vlad`` by residuals to a vocabulary t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import faiss
@@ -19,13 +17,13 @@ from torch import nn
 
 from geonav.config import GeonavConfig
 from geonav.data.features import LocalFeatures
-from geonav.errors import DatabaseError, NetworkError, UsageError, WeightsError
+from geonav.errors import DatabaseError, UsageError
 from geonav.vision.base import Pixels
-from geonav.vision.descriptors.pixels import Model, PixelDescriptor, pixels_of, state_sha256
+from geonav.vision.descriptors.pixels import Model, PixelDescriptor, pixels_of
 from geonav.vision.descriptors.preprocess import Preprocess, as_batch
 from geonav.vision.devices import pick_device
-
-logger = logging.getLogger(__name__)
+from geonav.vision.pretrained import pretrained_file, read_pretrained
+from geonav.vision.weights import sha256_of
 
 BACKBONES = ("dinov2-small", "dinov2-base", "dinov2-large", "dinov2-giant")
 AGGREGATIONS = ("gem", "vlad")
@@ -67,10 +65,10 @@ class Dinov2Descriptor(PixelDescriptor):
             msg = f"unknown backbone '{backbone}' of dinov2: choose one of {', '.join(BACKBONES)}"
             raise UsageError(msg)
         device = pick_device(config.device)
-        network = _load(backbone, config)
-        tokens = _Tokens(network.eval().to(device))
+        file = pretrained_file(cls.name, f"facebook/{backbone}", section.checkpoint, config)
+        tokens = _Tokens(read_pretrained("Dinov2Model", file).to(device))
         preprocess = Preprocess("longer_side", _LONGER_SIDE_PX, _LONGER_SIDE_PX, multiple=tokens.patch_px)
-        settings: dict[str, Any] = {"backbone": backbone, "aggregation": pooling, "state_sha256": state_sha256(network)}
+        settings: dict[str, Any] = {"backbone": backbone, "aggregation": pooling, "weights_sha256": sha256_of(file)}
         if pooling == "vlad":
             settings["num_clusters"] = section.num_clusters
         pool = _gem if pooling == "gem" else None
@@ -185,42 +183,3 @@ class _Vlad:
 def _gem(tokens: torch.Tensor) -> torch.Tensor:
     mean = tokens.pow(_POWER).mean(1)
     return mean.sign() * mean.abs().pow(1.0 / _POWER)
-
-
-def _load(backbone: str, config: GeonavConfig) -> Any:  # noqa: ANN401 - transformers' network
-    try:
-        import transformers
-    except ImportError as error:
-        msg = "dinov2 needs transformers: pip install 'geonav[transformers]'"
-        raise UsageError(msg) from error
-    own = config.retrieval.checkpoint
-    where = str(own.expanduser()) if own is not None else f"facebook/{backbone}"
-    logger.info("dinov2: %s (Apache-2.0)", where)
-    _silence(transformers.utils.logging)
-    network_class: Any = transformers.Dinov2Model
-    try:
-        network, report = network_class.from_pretrained(
-            where, local_files_only=own is not None or config.weights.offline, output_loading_info=True
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise _explained(where, own, error, is_offline=config.weights.offline) from error
-    missing = sorted(report["missing_keys"])
-    if missing:
-        msg = f"{where} is of another network: {len(missing)} keys missing, first {missing[0]}"
-        raise WeightsError(msg)
-    return network
-
-
-def _silence(log: Any) -> None:  # noqa: ANN401 - transformers' logging module
-    """No bars and no report of its own: errors are told in one line."""
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-
-
-def _explained(where: str, own: Path | None, error: Exception, *, is_offline: bool) -> WeightsError | NetworkError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    if own is not None:
-        return WeightsError(f"{where} is no folder of a DINOv2 network ({reason}): correct --checkpoint")
-    if is_offline:
-        return WeightsError(f"{where} is not on this machine and geonav is offline: name its folder with --checkpoint")
-    return NetworkError(f"{where} cannot be fetched ({reason}): try again, or name its folder with --checkpoint")

@@ -21,10 +21,10 @@ from torch import nn
 
 from geonav.config import GeonavConfig
 from geonav.errors import GeonavError, NetworkError, UsageError, WeightsError
-from geonav.vision.descriptors.licences import require_accepted
 from geonav.vision.descriptors.pixels import Model, PixelDescriptor, state_sha256
 from geonav.vision.descriptors.preprocess import Preprocess
 from geonav.vision.devices import pick_device
+from geonav.vision.licences import require_accepted
 
 logger = logging.getLogger(__name__)
 

@@ -93,9 +93,9 @@ def test_vlad_learns_its_words_from_pictures(folder: Path) -> None:
 
 
 def test_another_folder_and_unknown_names_are_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="offline: name its folder with --checkpoint"):
+    with pytest.raises(WeightsError, match=r"dinov2-small.*offline: name a folder"):
         load(None)
-    with pytest.raises(WeightsError, match="no folder of a DINOv2 network"):
+    with pytest.raises(WeightsError, match=r"no folder of a network.*dinov2"):
         load(tmp_path)
     for settings, message in (
         ({"aggregation": "spoc"}, "choose one of gem, vlad"),

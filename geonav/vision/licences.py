@@ -5,6 +5,9 @@ from __future__ import annotations
 from geonav.config import GeonavConfig
 from geonav.errors import UsageError
 
+# SuperPoint and SuperGlue: for research alone.
+MAGIC_LEAP = "LicenseRef-MagicLeap-NonCommercial"
+
 
 def require_accepted(licence: str, name: str, config: GeonavConfig) -> None:
     """Go on only if ``[weights] accepted_licences`` holds ``licence``.

@@ -6,8 +6,10 @@ saved yet are compared one by one. Below :data:`MIN_ROWS` there is none and all 
 
 from __future__ import annotations
 
+import ctypes
 from abc import abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,6 +97,7 @@ class ApproximateIndex(StoredIndex):
         """Put the rows that are new into the approximate part and store it under a name of its own."""
         if form.rows < MIN_ROWS or form.listed == form.rows:
             return form
+        self._lists = self._refined = None  # not two in memory; until the new one is stored, all rows are compared
         stored = shelf.read_rows(directory, form, self.code)
         lists = _read(form.path(directory, "lists"), 0) if form.listed else self._learned(stored, form.rows)
         for chunk in float_chunks(stored, form.listed):
@@ -105,7 +108,10 @@ class ApproximateIndex(StoredIndex):
         with storage_errors(path):
             _write(lists, temporary)
             temporary.replace(path)
-            return replace(form, lists_bytes=path.stat().st_size)
+            form = replace(form, lists_bytes=path.stat().st_size)
+        del lists
+        _give_memory_back()
+        return form
 
     def _open(self, directory: Path, form: Form) -> None:
         super()._open(directory, form)
@@ -138,6 +144,12 @@ def spread_sample(rows: Rows, count: int) -> GrowingRows:
     for start in range(0, len(chosen), _ROWS_AT_ONCE):
         sample.append(rows.take(chosen[start : start + _ROWS_AT_ONCE]))
     return sample
+
+
+def _give_memory_back() -> None:
+    """Hand freed memory to the system: glibc keeps what many small lists held, twice the index after building it."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems' libraries do not have it
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read(path: Path, flags: int) -> Any:  # noqa: ANN401 - faiss index

@@ -102,7 +102,7 @@ def _write_hits(results: list[SearchResult]) -> None:
             Path(result.query).name or result.query,
             str(rank),
             hit.uid,
-            number(hit.score, 4),
+            number(hit.score, 4 if hit.num_inliers is None else 0),
             number(hit.lat, 6),
             number(hit.lng, 6),
             number(hit.azimuth, 1),

@@ -247,14 +247,18 @@ class Retriever:
                 yield hit
 
     def _ordered(self, asked: Asked, depth: int, allowed: set[str] | None) -> list[Hit]:
-        """The ``depth`` most similar references in the re-ranker's order."""
+        """The ``depth`` most similar references, the first of them in the re-ranker's order."""
         found = self._found(asked.vectors, depth, allowed)
-        if self._name in {PLAIN, INLIERS} or not found:
-            return [Hit(uid, score, score) for uid, score in found]
         vector = asked.vector
-        if self._name == EXPANSION:
+        if self._name == EXPANSION and found:
             near = self._index.vectors([uid for uid, _ in found[: self.options.k2]])
             found = self._index.search(self.options.expanded(vector, near), depth, allowed=allowed)
+        few = 0 if self._name in {PLAIN, INLIERS} else self._settings.rerank_depth
+        return [*self._reordered(vector, found[:few]), *(Hit(uid, score, score) for uid, score in found[few:])]
+
+    def _reordered(self, vector: Vector, found: list[tuple[str, float]]) -> list[Hit]:
+        if not found:
+            return []
         candidates = self._index.vectors([uid for uid, _ in found])
         similarities = candidates @ np.asarray(vector, np.float32)
         if self._name == EXPANSION:

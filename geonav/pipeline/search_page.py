@@ -61,9 +61,8 @@ def _position(result: SearchResult) -> str:
 
 
 def _hit(rank: int, hit: SearchHit, database: Database, near_m: float) -> str:
-    lines = [f"{rank}. {html.escape(hit.uid)}", f"score {hit.score:.4f}, similarity {hit.similarity:.4f}"]
-    if hit.num_inliers is not None:
-        lines.append(f"{hit.num_inliers} inliers")
+    score = f"score {hit.score:.4f}" if hit.num_inliers is None else f"{hit.num_inliers} inliers"
+    lines = [f"{rank}. {html.escape(hit.uid)}", f"{score}, similarity {hit.similarity:.4f}"]
     if hit.lat is not None and hit.lng is not None:
         heading = "" if hit.azimuth is None else f", {hit.azimuth:.0f}°"
         lines.append(f"{hit.lat:.6f} {hit.lng:.6f}{heading}")

@@ -39,8 +39,10 @@ class SearchConfig(Section):
     )
     group_within_m: float = Field(1.0, ge=0, description="references nearer to each other than this are one place")
     rerank: str = Field("none", description="order: none, gnn, k-reciprocal, qe, dba or inliers")
-    rerank_depth: int = Field(200, ge=1, le=5000, description="best references that descriptors are re-ranked among")
-    inlier_depth: int = Field(20, ge=1, le=1000, description="best references that inliers are counted of")
+    rerank_depth: int = Field(
+        200, ge=1, le=5000, description="best references that descriptors re-rank; the rest follow"
+    )
+    inlier_depth: int = Field(20, ge=1, le=1000, description="best references that inliers re-rank; the rest follow")
     k1: int | None = Field(
         None, ge=1, description="neighbours of gnn and k-reciprocal; not set: by the database's views per place"
     )

@@ -208,6 +208,20 @@ def test_re_rankers_order_by_what_a_query_and_its_neighbours_share(
     assert similarity[plain[1][0]] == pytest.approx(plain[1][1], abs=1e-6)
 
 
+@pytest.mark.parametrize("rerank", ["gnn", "k-reciprocal", "qe", "dba"])
+def test_only_the_best_are_re_ranked_and_the_rest_follow(rerank: str, ask: Ask) -> None:
+    found = _uids(ask(40, rerank=rerank, rerank_depth=6, k1=4, k2=2))
+    plain = _uids(ask(40))
+    assert len(set(found)) == 40
+    if rerank == "qe":  # asks the index anew
+        assert found != plain
+    else:
+        assert set(found[:6]) == set(plain[:6])
+        assert found[6:] == plain[6:]
+    # As many places as there are, however deep that must look.
+    assert len(ask(40, rerank=rerank, rerank_depth=6, grouped=True).hits) == 10
+
+
 def test_neighbours_follow_the_views_of_a_place(database: Database, index: FlatIndex) -> None:
     place = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
 

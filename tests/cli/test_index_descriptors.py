@@ -53,9 +53,9 @@ FAMILIES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], int]] = {
         7,
     ),
     "radenovic_gldv1": (
-        checkpoints.radenovic,
-        ("--backbone", "resnet50", "--multi-scale"),
-        32 * checkpoints.WIDTH,
+        lambda path: checkpoints.radenovic(path, architecture="resnet18"),
+        ("--backbone", "resnet18", "--multi-scale"),
+        8 * checkpoints.WIDTH,
     ),
     "onnx": (onnx_file, (), DIM),
     "torchscript": (script_file, (), DIM),
@@ -88,6 +88,7 @@ def test_a_network_indexes_a_database_and_is_found_again(family: str, path: Path
     assert json.loads(again.out)["reused"] == 3, again.err
 
 
+@pytest.mark.slow
 def test_the_documented_command_line(path: Path, tmp_path: Path, run_process: Run) -> None:
     best = checkpoints.dvgl(tmp_path / "best_model.pth")
     command = ["index", "global", "--database", path, "--descriptor-type", "dvgl", "--backbone", "resnet18conv4"]

@@ -18,13 +18,18 @@ Hits = list[tuple[str, float]]
 class VectorIndex(Protocol):
     """Finds the vectors nearest to one, by inner product.
 
-    An index remembers the ``stamp`` of the settings its vectors were made with, and refuses another's.
+    An index remembers the ``stamp`` of the settings its vectors were made with, and refuses another's. A vector of zeros
+    is kept, so that its entry counts as described, but no search finds it, and a query of zeros finds nothing.
     """
 
     kind: str
 
     def __len__(self) -> int:
         """The number of vectors."""
+        ...
+
+    def __contains__(self, uid: str) -> bool:
+        """Whether a vector has this name."""
         ...
 
     @property

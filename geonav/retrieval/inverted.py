@@ -78,8 +78,8 @@ class ProductIndex(ListsIndex):
     """4 bits for every 4 axes: 64 bytes for 512 numbers, in memory, and many candidates to compare in full."""
 
     kind = "ivfpq"
-    candidates = 500
-    affordable = 250_000
+    candidates = 1000
+    affordable = 375_000
 
     def _quantizer(self, centres: Any, dim: int, num_lists: int) -> Any:  # noqa: ANN401 - faiss indexes
         parts = dim // _AXES_PER_PART if dim % _AXES_PER_PART == 0 else dim

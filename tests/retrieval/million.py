@@ -23,8 +23,8 @@ VIEWS = 20
 QUERIES = 400
 PLACES_AT_ONCE = 500
 CHANGED = 10_000
-AIM = 0.96
-EFFORTS = (32, 64, 128, 192, 256, 384, 512, 768, 1024)
+AIM = 0.955
+EFFORTS = (64, 128, 256, 384, 512, 640, 768, 896, 1024, 1536)
 
 _STD = (1 / np.sqrt(np.arange(1, DIM + 1))).astype(np.float32)
 _TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(DIM, DIM)))[0].astype(np.float32)

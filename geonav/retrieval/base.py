@@ -18,8 +18,8 @@ Hits = list[tuple[str, float]]
 class VectorIndex(Protocol):
     """Finds the vectors nearest to one, by inner product.
 
-    An index remembers the ``stamp`` of the settings its vectors were made with, and refuses another's. A vector of zeros
-    is kept, so that its entry counts as described, but no search finds it, and a query of zeros finds nothing.
+    An index remembers the ``stamp`` of the settings its vectors were made with, and refuses another's. A vector of
+    zeros is kept, so that its entry counts as described, but no search finds it, and a query of zeros finds nothing.
     """
 
     kind: str

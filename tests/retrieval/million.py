@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 
 from geonav.retrieval.registries import INDEXES
@@ -97,7 +98,7 @@ def anonymous_mb() -> float:
 def seconds(work: Any, *args: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = work(*args)
-    return round(time.perf_counter() - start, 3), result
+    return time.perf_counter() - start, result
 
 
 def per_query_ms(search: Any, asked: np.ndarray) -> float:
@@ -151,16 +152,19 @@ def measure(kind: str, count: int, folder: Path) -> dict[str, Any]:
 
 
 def ratio(index: Any, asked: np.ndarray) -> float:
-    """Our queries a second over those of the same faiss index asked without us, the best of five rounds each."""
+    """Our queries a second over those of the same faiss index asked without us, in turns, by the median query."""
     refined = getattr(index, "refined", None)
     (chosen,) = index._chosen(None)
-    options = {} if refined is None else {"params": index.parameters(10, chosen.sieve)}
-    bare = index._saved.searcher if refined is None else refined
+    if refined is None:
+        bare, parameters = index._saved.searcher, faiss.SearchParameters(sel=chosen.sieve)
+    else:
+        bare, parameters = refined, index.parameters(10, chosen.sieve)
     ours, theirs = [], []
-    for _ in range(5):
-        ours.append(per_query_ms(lambda query: index.search(query, 10), asked))
-        theirs.append(per_query_ms(lambda query: bare.search(query[None], 10, **options), asked))
-    return min(theirs) / min(ours)
+    for query in asked:
+        index.search(query, 10)
+        ours.append(seconds(index.search, query, 10)[0])
+        theirs.append(seconds(lambda one: bare.search(one, 10, params=parameters), query[None])[0])
+    return float(np.median(theirs) / np.median(ours))
 
 
 def _reaches(index: Any, effort: int, truth: Truth, half: int) -> bool:

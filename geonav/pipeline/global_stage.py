@@ -18,7 +18,7 @@ from geonav.data.files import atomic_write_json, storage_errors
 from geonav.data.images import read_image
 from geonav.data.stamps import stamp as stamp_of
 from geonav.errors import DatabaseError
-from geonav.pipeline.projection import ProjectedDescriptor
+from geonav.pipeline.projection import Projection
 from geonav.pipeline.stored import (
     FeatureSequence,
     Journal,
@@ -30,7 +30,6 @@ from geonav.pipeline.stored import (
 )
 from geonav.retrieval.base import VectorIndex, Vectors
 from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
-from geonav.retrieval.pca import Pca
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 from geonav.vision.registries import DESCRIPTORS
@@ -40,12 +39,10 @@ logger = logging.getLogger(__name__)
 _JOURNAL_FILE = "journal.jsonl"
 _LEARNED_FILE = "learned.npz"
 _SETTINGS_FILE = "settings.json"
-_PCA_FILE = "pca.npz"
 # Photos that a descriptor learns from at most, spread over the database.
 _MAX_SAMPLES = 1000
-# Vectors that a PCA is learned from at most; with fewer than so many for each axis its last axes are chance.
+# Vectors that a PCA is learned from at most.
 _MAX_VECTORS = 10_000
-_VECTORS_PER_AXIS = 4
 _VECTORS_AT_ONCE = 1000
 
 
@@ -53,9 +50,14 @@ class GlobalStage:
     """One global descriptor of one database: what it learned, each entry's vector, and the index over them."""
 
     def __init__(
-        self, database: Database, descriptor: GlobalDescriptor, features: StoredFeatures, learned: str
+        self,
+        database: Database,
+        descriptor: GlobalDescriptor,
+        features: StoredFeatures,
+        section: GlobalConfig,
+        learned: str,
     ) -> None:
-        """Bind the parts; ``learned`` is the fingerprint of what the descriptor learned."""
+        """Bind the parts; ``section`` says how to index, ``learned`` is the fingerprint of what was learned."""
         self._database = database
         self._features = features
         self._folder = database.index_dir(descriptor.name)
@@ -63,8 +65,8 @@ class GlobalStage:
         self.descriptor = descriptor
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
-        self._section = GlobalConfig()
-        self._pca: Pca | None = None
+        self._section = section
+        self._projection = Projection(self._folder, section, self.stamp)
         self._index: VectorIndex | None = None
 
     @property
@@ -82,9 +84,7 @@ class GlobalStage:
     @property
     def asking(self) -> GlobalDescriptor:
         """The descriptor whose vectors the index is asked with."""
-        return (
-            self.descriptor if self._pca is None else ProjectedDescriptor(self.descriptor, self._pca, self._shortening)
-        )
+        return self._projection.asking(self.descriptor)
 
     @classmethod
     def for_reading(cls, database: Database, config: GeonavConfig, features: StoredFeatures) -> Self:
@@ -99,11 +99,10 @@ class GlobalStage:
             raise DatabaseError(_not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
-        stage = cls(database, descriptor, features, fingerprint(arrays))
-        stage._section = section
-        if not stage._load_pca():
+        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        if not stage._projection.load():
             raise DatabaseError(_not_indexed(database, descriptor, config))
-        stage._index = open_index(stage._folder, stage._index_stamp, config.retrieval.index)
+        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index)
         return stage
 
     @classmethod
@@ -137,13 +136,12 @@ class GlobalStage:
                 descriptor.train(PictureSequence(database, some) if is_picture else FeatureSequence(features, some))
             arrays = dict(descriptor.learned())
             learned.write(base, arrays)
-        stage = cls(database, descriptor, features, fingerprint(arrays))
-        stage._section = section
+        stage = cls(database, descriptor, features, section, fingerprint(arrays))
         stage._journal.start()
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
         try:
-            if not retrain and stage._load_pca():
-                stage._index = open_index(folder, stage._index_stamp)
+            if not retrain and stage._projection.load():
+                stage._index = open_index(folder, stage._projection.stamp)
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -151,50 +149,6 @@ class GlobalStage:
     @cached_property
     def _journal(self) -> Journal:
         return Journal(self._folder / _JOURNAL_FILE, self.stamp)
-
-    @property
-    def _shortening(self) -> dict[str, Any]:
-        """How vectors are shortened for the index; nothing where they are not."""
-        section = self._section
-        return {"pca": section.pca, "whitening": section.whitening} if section.pca else {}
-
-    @property
-    def _index_stamp(self) -> str:
-        """Of everything that the vectors in the index depend on."""
-        if self._pca is None:
-            return self.stamp
-        return stamp_of({"vectors": self.stamp, **self._shortening, "learned": fingerprint(self._pca.learned())})
-
-    @property
-    def _stored_pca(self) -> tuple[LearnedArrays, str]:
-        return LearnedArrays(self._folder / _PCA_FILE), stamp_of({"vectors": self.stamp, **self._shortening})
-
-    def _load_pca(self) -> bool:
-        """Take over the PCA that is stored; False where one is wanted and there is none of these settings."""
-        if not self._section.pca:
-            return True
-        stored, stamp = self._stored_pca
-        arrays = stored.read(stamp)
-        if arrays is None:
-            return False
-        self._pca = Pca.load(arrays)
-        return True
-
-    def _learn_pca(self, uids: Sequence[str]) -> None:
-        if not self._section.pca or self._pca is not None:
-            return
-        if len(uids) < _VECTORS_PER_AXIS * self._section.pca:
-            logger.warning(
-                "a PCA to %d numbers is learned from %d photos only: run `geonav index global --retrain` when there "
-                "are more",
-                self._section.pca,
-                len(uids),
-            )
-        self._pca = Pca.learn(
-            self._some_vectors(_spread(uids, _MAX_VECTORS)), self._section.pca, self._section.whitening
-        )
-        stored, stamp = self._stored_pca
-        stored.write(stamp, self._pca.learned())
 
     def _some_vectors(self, uids: Sequence[str]) -> Iterator[Vectors]:
         """The entries' stored vectors, some at a time."""
@@ -234,12 +188,13 @@ class GlobalStage:
             DatabaseError: an entry's vector cannot be read.
             StorageError: the disk is full, read-only or not permitted.
         """
-        self._learn_pca(uids)
+        if self._projection.is_missing:
+            self._projection.learn(self._some_vectors(_spread(uids, _MAX_VECTORS)), len(uids))
         kind = choose_kind(self._section.index, len(uids))
         index = self._index
         is_new = index is None or index.kind != kind
         if index is None or is_new:
-            index = new_index(kind, self.asking.dim, self._index_stamp)
+            index = new_index(kind, self.asking.dim, self._projection.stamp)
         takes = footprint(kind, len(uids), self.asking.dim)
         logger.info("%s: %s", self._folder, takes)
         wanted, present = set(uids), set(index.uids)
@@ -247,7 +202,7 @@ class GlobalStage:
         new = sorted(wanted - present)
         done = 0
         for rows in self._some_vectors(new):
-            index.add(new[done : done + len(rows)], rows if self._pca is None else self._pca.apply(rows))
+            index.add(new[done : done + len(rows)], self._projection.apply(rows))
             done += len(rows)
         if wanted != present or is_new:
             index.save(self._folder)

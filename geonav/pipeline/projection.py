@@ -1,8 +1,10 @@
-"""A global descriptor whose vectors are shortened as the database's are."""
+"""Vectors made shorter for the index: the PCA of one database, and a descriptor that goes through it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,8 +12,82 @@ from numpy.typing import NDArray
 
 from geonav.config import GeonavConfig
 from geonav.data.features import LocalFeatures
+from geonav.data.stamps import stamp as stamp_of
+from geonav.pipeline.stored import LearnedArrays, fingerprint
+from geonav.retrieval.base import Vectors
 from geonav.retrieval.pca import Pca
+from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Pixels, Vector
+
+logger = logging.getLogger(__name__)
+
+_PCA_FILE = "pca.npz"
+# With fewer vectors than so many for each axis, the last axes that a PCA finds are chance.
+_VECTORS_PER_AXIS = 4
+
+
+class Projection:
+    """How the vectors of one descriptor in one database are shortened for its index; not at all unless asked for."""
+
+    def __init__(self, folder: Path, section: GlobalConfig, vectors_stamp: str) -> None:
+        """Bind it to what is stored in ``folder``; ``vectors_stamp`` is that of the vectors before."""
+        self._count, self._whitening = section.pca or 0, section.whitening
+        self._vectors_stamp = vectors_stamp
+        self._stored = LearnedArrays(folder / _PCA_FILE)
+        self._pca: Pca | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was asked for; nothing where vectors stay as they are."""
+        return {"pca": self._count, "whitening": self._whitening} if self._count else {}
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether one is wanted and there is none yet."""
+        return bool(self._count) and self._pca is None
+
+    @property
+    def stamp(self) -> str:
+        """Of everything that the vectors in the index depend on."""
+        if self._pca is None:
+            return self._vectors_stamp
+        return stamp_of({"vectors": self._vectors_stamp, **self.settings, "learned": fingerprint(self._pca.learned())})
+
+    def load(self) -> bool:
+        """Take over what is stored; False where one is wanted and there is none of these settings."""
+        arrays = self._stored.read(self._asked) if self._count else None
+        if arrays is not None:
+            self._pca = Pca.load(arrays)
+        return not self.is_missing
+
+    def learn(self, samples: Iterable[Vectors], num_photos: int) -> None:
+        """Learn from vectors, given some at a time, of a database of so many photos.
+
+        Raises:
+            DatabaseError: there is nothing to learn from.
+            StorageError: what was learned cannot be stored.
+        """
+        if num_photos < _VECTORS_PER_AXIS * self._count:
+            logger.warning(
+                "a PCA to %d numbers is learned from %d photos only: run `geonav index global --retrain` when there "
+                "are more",
+                self._count,
+                num_photos,
+            )
+        self._pca = Pca.learn(samples, self._count, self._whitening)
+        self._stored.write(self._asked, self._pca.learned())
+
+    def apply(self, vectors: Vectors) -> Vectors:
+        """Vectors (M, D) as the index takes them."""
+        return vectors if self._pca is None else self._pca.apply(vectors)
+
+    def asking(self, descriptor: GlobalDescriptor) -> GlobalDescriptor:
+        """A descriptor whose vectors the index can be asked with."""
+        return descriptor if self._pca is None else ProjectedDescriptor(descriptor, self._pca, self.settings)
+
+    @property
+    def _asked(self) -> str:
+        return stamp_of({"vectors": self._vectors_stamp, **self.settings})
 
 
 class ProjectedDescriptor:

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from geonav.cli import output
-from geonav.cli.options import DeviceOption, JsonOption, ModelOption, SeedOption, TopKOption, setting
+from geonav.cli.options import (
+    DescriptorOption,
+    DeviceOption,
+    JsonOption,
+    MatcherOption,
+    ModelOption,
+    SeedOption,
+    TopKOption,
+    setting,
+)
 from geonav.cli.progress import progress_bars
 from geonav.cli.search_options import (
     CapturedAfterOption,
@@ -61,6 +70,8 @@ def evaluate(
     exp_name: ExpNameOption = None,
     conf: ConfOption = None,
     model: ModelOption = None,
+    matcher: MatcherOption = None,
+    descriptor: DescriptorOption = None,
     top_k: TopKOption = None,
     near: NearOption = None,
     within: WithinOption = None,
@@ -96,7 +107,8 @@ def evaluate(
         "seed": seed,
         "device": device,
         "localize": {"top_k": top_k, "exif_gps": exif_gps},
-        "local": {"model": model},
+        "local": {"model": model, "matcher": matcher},
+        "global": {"descriptor": descriptor},
         "search": search,
     }
     config = session.config(overrides)

@@ -10,8 +10,10 @@ import typer
 
 from geonav.cli.options import (
     DatabaseOption,
+    DescriptorOption,
     DeviceOption,
     JsonOption,
+    MatcherOption,
     ModelOption,
     SeedOption,
     TopKOption,
@@ -71,6 +73,8 @@ def localize(
     database: DatabaseOption = None,
     camera: CameraOption = None,
     model: ModelOption = None,
+    matcher: MatcherOption = None,
+    descriptor: DescriptorOption = None,
     top_k: TopKOption = None,
     near: NearOption = None,
     within: WithinOption = None,
@@ -97,8 +101,9 @@ def localize(
         "provider": provider, "heading": heading, "query_augmentation": query_augmentation,
         "rerank": rerank, "group": group,
     }  # fmt: skip
-    overrides = {"database": database, "seed": seed, "device": device, "localize": section, "local": {"model": model}}
-    config = session.config({**overrides, "search": search})
+    networks = {"local": {"model": model, "matcher": matcher}, "global": {"descriptor": descriptor}}
+    overrides = {"database": database, "seed": seed, "device": device, "localize": section, "search": search}
+    config = session.config({**overrides, **networks})
     given = None if camera is None else _parsed(camera)
     if mask is not None and not mask.is_file():
         msg = f"there is no mask {mask}: name a picture of the photos' size, black where they must not be looked at"

@@ -60,6 +60,7 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="print JSON for programs instead of a table [default: off]", show_default=False)
 ]
 ModelOption = Annotated[str | None, setting("local.model", "--model")]
+MatcherOption = Annotated[str | None, setting("local.matcher", "--matcher")]
 MaxKeypointsOption = Annotated[int | None, setting("local.max_keypoints", "--max-keypoints")]
 KeypointThresholdOption = Annotated[float | None, setting("local.keypoint_threshold", "--keypoint-threshold")]
 NmsRadiusOption = Annotated[int | None, setting("local.nms_radius", "--nms-radius")]

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from geonav.cli.options import DatabaseOption, DeviceOption, JsonOption, ModelOption, SeedOption, TopKOption
+from geonav.cli.options import (
+    DatabaseOption,
+    DescriptorOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    SeedOption,
+    TopKOption,
+)
 from geonav.cli.progress import progress_bars
 from geonav.cli.search_options import (
     CapturedAfterOption,
@@ -63,6 +71,7 @@ def search(
     rerank: RerankOption = None,
     group: GroupOption = None,
     model: ModelOption = None,
+    descriptor: DescriptorOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -79,6 +88,7 @@ def search(
     }  # fmt: skip
     config = session.config({
         "database": database, "seed": seed, "device": device, "local": {"model": model},
+        "global": {"descriptor": descriptor},
         "localize": {"top_k": top_k, "exif_gps": exif_gps}, "search": section,
     })  # fmt: skip
     references = open_database(config)

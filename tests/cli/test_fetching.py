@@ -104,6 +104,21 @@ def test_panoramas_of_another_provider(run: Run) -> None:
     )  # fmt: skip
 
 
+def test_without_a_provider_it_is_the_one_that_the_database_has(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GEONAV_FETCH__PROVIDER")
+    run("fetch", "metadata", *HERE, *DB, "--provider", "fake")
+    assert json.loads(run("fetch", "panoramas", *DB, *SMALL, "--dry-run", "--json").out)["views"] == 12
+    ended = run("fetch", "panoramas", *DB, *SMALL, "--yes", "--json")
+    assert ended.code == 0, ended.err
+    assert len(Database.open("db")) == 12
+    ended = run("fetch", "panoramas", *DB, "--provider", "google")
+    assert (ended.code, ended.err) == (
+        2, "error: the database has panoramas of fake, none of google: add --provider fake\n",
+    )  # fmt: skip
+
+
 def test_paid_calls_need_a_yes(run: Run, world: World) -> None:
     run("fetch", "metadata", *HERE, *DB)
     for command in ("elevation", "panoramas"):

@@ -167,6 +167,12 @@ def test_a_service_that_fails_is_one_line(
     assert not list((config.cache_dir / "places").glob("*.json"))  # type: ignore[operator]
 
 
+def test_a_refusal_says_its_status(config: GeonavConfig, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/nominatim/search").respond_with_data("busy", status=503)
+    with pytest.raises(NetworkError, match=r"cannot be asked for places \(HTTP 503\)"):
+        find_place("Demostadt", config)
+
+
 def test_a_service_that_recovers_is_tried_again(config: GeonavConfig, httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request("/nominatim/search").respond_with_data("", status=500)
     httpserver.expect_ordered_request("/nominatim/search").respond_with_json([result(TOWN)])
@@ -174,7 +180,9 @@ def test_a_service_that_recovers_is_tried_again(config: GeonavConfig, httpserver
 
 
 def test_no_network_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match=r"127.0.0.1:1 cannot be asked .* give --point LAT LNG --radius M") as error:
+    with pytest.raises(
+        NetworkError, match=r"127.0.0.1:1 cannot be asked for places \(it cannot be reached\): .* give --point"
+    ) as error:
         find_place("Demostadt", config_for("http://127.0.0.1:1", tmp_path))
     assert "\n" not in str(error.value)
 

@@ -75,6 +75,7 @@ def plan_fetch(
             height_calls += -(-points // source.batch_size)
             estimates += _estimates(manifest, source.paid_as, height_calls, config)
         if pictures is not None:
+            config = with_known_provider(manifest, config)
             num_panoramas = check_found(manifest, config)
             provider = provider_of(config)
             for stored in manifest.panoramas(provider.name):
@@ -102,6 +103,16 @@ def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavCo
     if sku is None or not calls:
         return []
     return [estimate(sku, calls, config.prices, manifest.spend.this_month(sku))]
+
+
+def with_known_provider(manifest: Manifest, config: GeonavConfig) -> GeonavConfig:
+    """``config`` with the only provider that the database has panoramas of, where none was chosen."""
+    if "provider" in config.fetch.model_fields_set:
+        return config
+    known = [name for name, found in manifest.searches.num_panoramas().items() if found.get("found")]
+    if len(known) != 1:
+        return config
+    return config.model_copy(update={"fetch": config.fetch.model_copy(update={"provider": known[0]})})
 
 
 def check_found(manifest: Manifest, config: GeonavConfig) -> int:

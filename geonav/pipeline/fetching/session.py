@@ -85,7 +85,7 @@ class _Recorder:
         self._streak.append(operation)
         self._last_error = error
         if len(self._streak) >= self._outage_after:
-            msg = f"{len(self._streak)} calls in a row failed, the last one: {error}; run again to go on"
+            msg = f"{len(self._streak)} calls in a row failed, the last one: {_with_advice(error)}"
             self._streak.clear()
             raise NetworkError(msg) from error
 
@@ -96,7 +96,7 @@ class _Recorder:
             NetworkError: not one call got an answer.
         """
         if self._streak and not self._has_answer:
-            msg = f"no call got an answer: {self._last_error}; run again to go on"
+            msg = f"no call got an answer: {_with_advice(self._last_error)}"
             raise NetworkError(msg) from self._last_error
         self._batch += self._streak
         self._streak.clear()
@@ -142,6 +142,11 @@ def carry_out(step: Step[Job, Result], manifest: Manifest, config: GeonavConfig,
     if fatal is not None:
         raise fatal
     return done
+
+
+def _with_advice(error: NetworkError | None) -> str:
+    said = str(error)
+    return said if "run the command again" in said else f"{said}; run the command again to go on"
 
 
 def _record(

@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.metadata import ImageMetadata
 from geonav.geometry.pose import camera_center
+from geonav.pipeline.sampling import SampleRequest, sample
 from geonav.providers.demo.city import CityPlan, DemoCity
+from geonav.providers.demo.twin import Twin
 from tests.cli.conftest import Run
 
 COMMANDS = [
@@ -117,6 +120,19 @@ def test_the_commands_are_led_to_the_twin_and_see_no_key_in_their_arguments(type
     assert environment["GEONAV_OSM__NOMINATIM_URL"] == environment["GEONAV_GOOGLE__URL"]
     assert environment["GOOGLE_MAPS_API_KEY"].startswith("AIza")
     assert "AIza" not in "\n".join(typed.commands())
+
+
+@pytest.mark.parametrize(("seed", "count"), [(0, 10), (1, 10), (2, 60)])
+def test_its_grid_finds_every_panorama(seed: int, count: int, typed: Typed, run: Run) -> None:
+    run("demo", "run", "--output", "out", "--queries", "1")
+    words = typed.commands()[1].split()
+    spacing_m = float(words[words.index("--spacing") + 1])
+    city = DemoCity(CityPlan(num_panoramas=count, seed=seed))
+    with Twin(city) as twin:
+        settings = {**twin.settings(), "cache_dir": "cache", "sampling": {"spacing_m": spacing_m}}
+        found = sample(SampleRequest(place=city.name), GeonavConfig.model_validate(settings))
+    nearest = [city.nearest(point.lat, point.lng, 20.0) for point in found.points]
+    assert len({panorama.pano_id for panorama in nearest if panorama is not None}) == count
 
 
 @pytest.mark.parametrize(("code", "meant"), [(2, 2), (5, 5), (8, 8), (1, 1), (139, 1), (130, 130)])

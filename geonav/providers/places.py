@@ -196,12 +196,12 @@ class _Geocoder:
         status = getattr(error.__cause__, "status_code", None)
         if status is not None:
             return f"HTTP {status}"
+        if "certificate" in str(error).lower():
+            return "its certificate cannot be verified: check this machine's clock"
         if isinstance(error, exc.GeocoderUnavailable):
             return "it cannot be reached"
         if isinstance(error, exc.GeocoderTimedOut):
             return f"no answer within {self._config.fetch.timeout_s:g} s"
-        if "certificate" in str(error).lower():
-            return "its certificate cannot be verified: check this machine's clock"
         return f"{type(error).__name__}: {redact(' '.join(str(error).split()), (self._domain,))[:160]}"
 
     def _client(self) -> Nominatim:

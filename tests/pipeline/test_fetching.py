@@ -188,11 +188,12 @@ def test_metadata_that_was_stopped_is_told_of(tmp_path: Path, world: World) -> N
 def test_no_network_is_one_error_and_nothing_counts_as_failed(tmp_path: Path, world: World) -> None:
     world.faults = {"search": lambda: NetworkError("cannot reach the service")}
     with pytest.raises(
-        NetworkError, match=r"no call got an answer: cannot reach the service; run the command again to go on$"
+        NetworkError,
+        match=r"every call failed, the last one: cannot reach the service; run the command again to go on$",
     ):
         fetch_metadata(tmp_path / "db", sampling(), config_of())
     world.faults = {"search": lambda: NetworkError("down; run the command again to go on")}
-    with pytest.raises(NetworkError, match=r"no call got an answer: down; run the command again to go on$"):
+    with pytest.raises(NetworkError, match=r"every call failed, the last one: down; run the command again to go on$"):
         fetch_metadata(tmp_path / "db", sampling(), config_of())
     world.faults = {"search": lambda: NetworkError("cannot reach the service")}
     world.panoramas = street(100).panoramas

@@ -96,7 +96,7 @@ class _Recorder:
             NetworkError: not one call got an answer.
         """
         if self._streak and not self._has_answer:
-            msg = f"no call got an answer: {_with_advice(self._last_error)}"
+            msg = f"every call failed, the last one: {_with_advice(self._last_error)}"
             raise NetworkError(msg) from self._last_error
         self._batch += self._streak
         self._streak.clear()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from geonav.pipeline.index import index_global, index_local
     from geonav.pipeline.localize import Localizer, localize
-    from geonav.pipeline.postview import postview
+    from geonav.pipeline.postview import PostviewFilter, postview
     from geonav.pipeline.preview import preview
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
 
@@ -56,6 +56,7 @@ _MODULES = {
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "PostviewFilter": "geonav.pipeline.postview",
     "SampleRequest": "geonav.pipeline.sampling",
     "Sampling": "geonav.pipeline.sampling",
     "evaluate": "geonav.pipeline.evaluate",
@@ -87,6 +88,7 @@ __all__ = [
     "GeonavConfig",
     "LocalizationResult",
     "Localizer",
+    "PostviewFilter",
     "SampleRequest",
     "Sampling",
     "evaluate",

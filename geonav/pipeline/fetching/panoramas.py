@@ -73,6 +73,7 @@ def fetch_panoramas(
             fetch.store,
             fetch.fail,
             lambda job: job.views[0].uid,
+            is_paid=provider.paid_as is not None,
         )
         done = carry_out(step, manifest, config, on_progress)
         return fetch.report(done, used, config)

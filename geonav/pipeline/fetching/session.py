@@ -45,6 +45,7 @@ class Step(Generic[Job, Result]):
         succeeded: gives what to write for a result; runs in the main thread, in the order of results.
         failed: gives what to write for a job that failed or is missing.
         label: names a job for progress.
+        is_paid: whether a job costs money, so that a kill must not lose more of them than there are threads.
     """
 
     stage: str
@@ -54,6 +55,7 @@ class Step(Generic[Job, Result]):
     succeeded: Callable[[Job, Result], Operation]
     failed: Callable[[Job, Status, str], Operation]
     label: Callable[[Job], str]
+    is_paid: bool = False
 
 
 class _Recorder:
@@ -121,7 +123,9 @@ def carry_out(step: Step[Job, Result], manifest: Manifest, config: GeonavConfig,
         StorageError: the database cannot be written.
         KeyboardInterrupt: the user wants it to end.
     """
-    workers = Workers[Job, Result](step.work, config.fetch.workers)
+    count = config.fetch.workers
+    # Twice as many, so that no thread waits for the storing one.
+    workers = Workers[Job, Result](step.work, count, count if step.is_paid else 2 * count)
     recorder = _Recorder(manifest, max(_LEAST_OUTAGE, 2 * config.fetch.workers))
     fatal: Exception | None = None
     done = 0

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from geonav.pipeline.index import index_global, index_local
     from geonav.pipeline.localize import Localizer, localize
-    from geonav.pipeline.postview import postview
+    from geonav.pipeline.postview import PostviewFilter, postview
     from geonav.pipeline.preview import preview
     from geonav.pipeline.recall import RecallReport, evaluate_retrieval
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
@@ -62,6 +62,7 @@ _MODULES = {
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "PostviewFilter": "geonav.pipeline.postview",
     "RecallReport": "geonav.pipeline.recall",
     "SampleRequest": "geonav.pipeline.sampling",
     "Sampling": "geonav.pipeline.sampling",
@@ -99,6 +100,7 @@ __all__ = [
     "GeonavConfig",
     "LocalizationResult",
     "Localizer",
+    "PostviewFilter",
     "RecallReport",
     "SampleRequest",
     "Sampling",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,17 @@ def test_exported_names_are_sorted_and_complete() -> None:
 def test_exported_names_load(name: str) -> None:
     assert getattr(geonav, name).__name__ == name
     assert getattr(geonav, name).__doc__, "an exported name is documented"
+
+
+@pytest.mark.parametrize("name", ["sample", "preview", "fetch_metadata", "fetch_elevation", "postview"])
+def test_what_a_call_needs_is_exported_too(name: str) -> None:
+    own = {kind for kind in re.findall(r"\b[A-Z]\w+", " ".join(_needed(name))) if not hasattr(typing, kind)}
+    assert own <= set(geonav.__all__) | {"Path", "Any", "None"}
+
+
+def _needed(name: str) -> list[str]:
+    parameters = inspect.signature(getattr(geonav, name)).parameters.values()
+    return [str(parameter.annotation) for parameter in parameters if parameter.default is parameter.empty]
 
 
 def test_names_that_are_not_exported_do_not_load() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from geonav.cli import output
+from geonav.cli import fetch_output, output
 from geonav.cli.options import DatabaseOption, JsonOption
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
@@ -28,7 +28,11 @@ def info(context: typer.Context, database: DatabaseOption = None, as_json: JsonO
     opened = open_database(config)
     fetched = coverage(opened, config)
     known = output.plain(describe(opened))
-    output.write_info(known if fetched is None else known | {"fetched": output.plain(fetched)}, as_json=as_json)
+    if fetched is not None and as_json:
+        known["fetched"] = output.plain(fetched)
+    output.write_info(known, as_json=as_json)
+    if fetched is not None and not as_json:
+        fetch_output.write_coverage(fetched)
 
 
 @app.command("check")

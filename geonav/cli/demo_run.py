@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geonav.errors import GeonavError
+from geonav.errors import EXIT_INTERRUPTED, GeonavError, UsageError
 
 if TYPE_CHECKING:
     from geonav.providers.demo.city import DemoCity
 
 _KEY = "AIza-demo-city"
+_OWN_CODES = range(2, 9)
 
 
 def run(
@@ -36,6 +37,7 @@ def run(
 
     began = time.monotonic()
     city = DemoCity(CityPlan(seed=seed, num_panoramas=panoramas))
+    _keep_to(output, {"panoramas": panoramas, "queries": queries, "seed": seed})
     _say(f"a synthetic city of {panoramas} panoramas; everything goes to {output}")
     source = output / "query-photos"
     if not (source / "poses.json").exists():
@@ -48,11 +50,29 @@ def run(
     _finish(output, time.monotonic() - began)
 
 
+def _keep_to(output: Path, settings: dict[str, int]) -> None:
+    """Hold a folder to the city it was begun with: two cities' pictures in one database would locate nothing."""
+    from geonav.data.files import atomic_write_json, read_json_object, storage_errors
+
+    path = output / "demo.json"
+    with storage_errors(output):
+        output.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        atomic_write_json(path, settings)
+        return
+    begun = read_json_object(path)
+    if begun != settings:
+        options = " ".join(f"--{name} {value}" for name, value in begun.items())
+        msg = f"{output} was begun with {options}: give the same to go on, or another --output"
+        raise UsageError(msg)
+
+
 def _commands(output: Path, source: Path, city: DemoCity) -> Iterator[list[str]]:
     database, query_set = str(output / "database"), str(output / "queries")
     origin = city.plan.origin
     place = (str(origin.lat_deg), str(origin.lng_deg), str(origin.alt_m))
-    area = ["--place", city.name, "--spacing", "10"]
+    # Panoramas stand 10 m apart, but closer together where streets cross: a coarser grid misses some.
+    area = ["--place", city.name, "--spacing", "5"]
     here = ["--database", database]
     yield ["preview", *area, "--output", str(output / "preview.html")]
     yield ["fetch", "metadata", *area, *here]
@@ -92,8 +112,14 @@ def _geonav(arguments: list[str], environment: dict[str, str]) -> None:
         [sys.executable, "-m", "geonav", *arguments], env=environment, stdout=sys.stderr, check=False
     )
     if done.returncode:
+        if done.returncode == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
         msg = f"'geonav {' '.join(arguments)}' ended with exit code {done.returncode}: see above, then run again"
-        raise GeonavError(msg)
+        error = GeonavError(msg)
+        # Its meaning is the command's own; see geonav.errors.
+        if done.returncode in _OWN_CODES:
+            error.exit_code = done.returncode
+        raise error
 
 
 def _finish(output: Path, seconds: float) -> None:

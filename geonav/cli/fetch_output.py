@@ -13,6 +13,7 @@ from geonav.errors import PartialError, UsageError
 
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
+    from geonav.pipeline.coverage import Coverage
     from geonav.pipeline.fetching import FetchReport
     from geonav.pipeline.fetching.planning import FetchPlan
 
@@ -79,7 +80,7 @@ def write_reports(reports: Sequence[FetchReport], *, as_json: bool) -> None:
 
 
 def _write_report(report: FetchReport) -> None:
-    counts = ", ".join(f"{count:,} {state}" for state, count in sorted(report.counts.items())) or "nothing to do"
+    counts = _counts(report.counts) or "nothing to do"
     paid = f", {report.paid_calls:,} paid calls, USD {report.cost_usd:,.2f}" if report.paid_calls else ""
     typer.echo(f"{report.stage} ({report.source}): {counts}; {report.done:,} calls of this run{paid}")
     for note in report.notes:
@@ -89,3 +90,24 @@ def _write_report(report: FetchReport) -> None:
         typer.echo(f"  {name}: {reason}")
     if len(reasons) > _SHOWN_FAILURES:
         typer.echo(f"  and {len(reasons) - _SHOWN_FAILURES:,} more; 'geonav database info' lists all")
+
+
+def write_coverage(coverage: Coverage) -> None:
+    """What was fetched of each provider, what it cost, and every failure with its reason."""
+    states = {name: getattr(coverage, name) for name in ("queries", "panoramas", "heights", "views")}
+    for provider in sorted({provider for counts in states.values() for provider in counts}):
+        parts = [f"{name} {_counts(counts[provider])}" for name, counts in states.items() if counts.get(provider)]
+        if provider in coverage.captured:
+            parts.append(f"captured {' to '.join(coverage.captured[provider])}")
+        typer.echo(f"fetched of {provider}: {'; '.join(parts)}")
+    for spend in coverage.spend:
+        typer.echo(
+            f"spent in {spend.month}: {spend.calls:,} calls ({spend.sku}), USD {spend.cost_usd:,.2f}"
+            f" (prices of {spend.prices_as_of})"
+        )
+    for name, reason in coverage.failures:
+        typer.echo(f"failed: {name}: {reason}")
+
+
+def _counts(states: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {state}" for state, count in sorted(states.items()))

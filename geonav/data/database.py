@@ -66,7 +66,7 @@ class Database:
         """
         folder = Path(path)
         if not folder.is_dir():
-            msg = f"there is no database at {folder}: make one with 'geonav import', or check --database"
+            msg = f"there is no database at {folder}: make one by 'geonav import' or 'geonav fetch' or check --database"
             raise DatabaseError(msg)
         own = folder / OWN_FOLDER / "database.json"
         if own.exists():

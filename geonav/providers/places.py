@@ -184,11 +184,25 @@ class _Geocoder:
         except (exc.GeocoderAuthenticationFailure, exc.GeocoderInsufficientPrivileges):
             return AuthError(f"{self.host} refuses to look places up: check osm.nominatim_url or use another service")
         except (exc.GeopyError, ValueError, TypeError, AttributeError, KeyError) as error:
-            reason = redact(" ".join(str(error).split()), (self._domain,))[:160]
             return NetworkError(
-                f"{self.host} cannot be asked for places ({type(error).__name__}: {reason}): check the network and "
+                f"{self.host} cannot be asked for places ({self._reason(error)}): check the network and "
                 "osm.nominatim_url and run the command again, or give --point LAT LNG --radius M"
             )
+
+    def _reason(self, error: Exception) -> str:
+        """What went wrong, in few words; geopy's own hold the address and its library's names."""
+        from geopy import exc
+
+        status = getattr(error.__cause__, "status_code", None)
+        if status is not None:
+            return f"HTTP {status}"
+        if "certificate" in str(error).lower():
+            return "its certificate cannot be verified: check this machine's clock"
+        if isinstance(error, exc.GeocoderUnavailable):
+            return "it cannot be reached"
+        if isinstance(error, exc.GeocoderTimedOut):
+            return f"no answer within {self._config.fetch.timeout_s:g} s"
+        return f"{type(error).__name__}: {redact(' '.join(str(error).split()), (self._domain,))[:160]}"
 
     def _client(self) -> Nominatim:
         from geopy.geocoders import Nominatim

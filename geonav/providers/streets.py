@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import numpy as np
 import platformdirs
@@ -194,9 +194,8 @@ def _configured(osmnx: ModuleType, config: GeonavConfig) -> Iterator[ModuleType]
         raise
     except (requests.RequestException, OSError, ValueError, KeyError, TypeError) as error:
         host = address.netloc.rpartition("@")[2]
-        reason = redact(" ".join(str(error).split()), (address.netloc, address.path))[:160]
         msg = (
-            f"{host} cannot be asked for streets ({type(error).__name__}: {reason}): check the network and "
+            f"{host} cannot be asked for streets ({_reason(error, address)}): check the network and "
             "osm.overpass_url and run the command again, or sample without --along-streets"
         )
         raise NetworkError(msg) from None
@@ -204,6 +203,20 @@ def _configured(osmnx: ModuleType, config: GeonavConfig) -> Iterator[ModuleType]
         for name, value in before.items():
             setattr(osmnx.settings, name, value)
         socket.getaddrinfo = lookup
+
+
+def _reason(error: Exception, address: SplitResult) -> str:
+    """What went wrong, in few words; those of requests hold the address and its library's names."""
+    import requests
+
+    if "certificate" in str(error).lower():
+        return "its certificate cannot be verified: check this machine's clock"
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "it cannot be reached"
+    said = redact(" ".join(str(error).split()), (address.netloc, address.path))[:160]
+    return f"{type(error).__name__}: {said}"
 
 
 def _check_answer(response: requests.Response, *_: object, **__: object) -> None:

@@ -104,6 +104,47 @@ def test_panoramas_of_another_provider(run: Run) -> None:
     )  # fmt: skip
 
 
+def test_other_views_than_those_there_are_refused_before_anything_is_priced(run: Run) -> None:
+    run("fetch", "panoramas", *HERE, *DB, *SMALL, "--yes")
+    for asked in (["--dry-run"], []):
+        ended = run("fetch", "panoramas", *DB, "--n-directions", "4", "--fov", "40", *asked)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith("error: the database holds 4 views of 80 degrees at pitch 0")
+    refreshed = run("fetch", "panoramas", *DB, "--n-directions", "4", "--fov", "40", "--refresh", "--dry-run", "--json")
+    assert json.loads(refreshed.out)["views"] == 12
+
+
+def test_info_tells_a_reader_what_was_fetched_what_failed_and_what_it_cost(run: Run, world: World) -> None:
+    world.faults = {f"p001/{index}": lambda: NetworkError("broke off") for index in range(4)}
+    run("fetch", "panoramas", *HERE, *DB, *SMALL, "--yes")
+    lines = run("database", "info", *DB).out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("fetched of"))
+    states = "queries 3 done; panoramas 3 found; heights 3 done; views 8 done, 4 failed"
+    assert lines[at:] == [
+        f"fetched of fake: {states}; captured 2024-01 to 2024-03",
+        "spent in 2026-03: 1 calls (elevation), USD 0.00 (prices of 2025-03)",
+        "spent in 2026-03: 8 calls (street_view), USD 0.00 (prices of 2025-03)",
+        *(f"failed: fake_p001_{index:02d}: broke off" for index in range(4)),
+    ]
+    report = json.loads(run("database", "info", *DB, "--json").out)
+    assert report["fetched"]["views"] == {"fake": {"done": 8, "failed": 4}}
+
+
+def test_without_a_provider_it_is_the_one_that_the_database_has(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GEONAV_FETCH__PROVIDER")
+    run("fetch", "metadata", *HERE, *DB, "--provider", "fake")
+    assert json.loads(run("fetch", "panoramas", *DB, *SMALL, "--dry-run", "--json").out)["views"] == 12
+    ended = run("fetch", "panoramas", *DB, *SMALL, "--yes", "--json")
+    assert ended.code == 0, ended.err
+    assert len(Database.open("db")) == 12
+    ended = run("fetch", "panoramas", *DB, "--provider", "google")
+    assert (ended.code, ended.err) == (
+        2, "error: the database has panoramas of fake, none of google: add --provider fake\n",
+    )  # fmt: skip
+
+
 def test_paid_calls_need_a_yes(run: Run, world: World) -> None:
     run("fetch", "metadata", *HERE, *DB)
     for command in ("elevation", "panoramas"):

@@ -187,12 +187,19 @@ def test_metadata_that_was_stopped_is_told_of(tmp_path: Path, world: World) -> N
 
 def test_no_network_is_one_error_and_nothing_counts_as_failed(tmp_path: Path, world: World) -> None:
     world.faults = {"search": lambda: NetworkError("cannot reach the service")}
-    with pytest.raises(NetworkError, match="no call got an answer: cannot reach the service; run again"):
+    with pytest.raises(
+        NetworkError,
+        match=r"every call failed, the last one: cannot reach the service; run the command again to go on$",
+    ):
         fetch_metadata(tmp_path / "db", sampling(), config_of())
+    world.faults = {"search": lambda: NetworkError("down; run the command again to go on")}
+    with pytest.raises(NetworkError, match=r"every call failed, the last one: down; run the command again to go on$"):
+        fetch_metadata(tmp_path / "db", sampling(), config_of())
+    world.faults = {"search": lambda: NetworkError("cannot reach the service")}
     world.panoramas = street(100).panoramas
     with pytest.raises(NetworkError, match="16 calls in a row failed, the last one: cannot reach"):
         fetch_metadata(tmp_path / "db", sampling(), config_of())
-    assert world.count("search") < 6 + 16 + 4 * 3
+    assert world.count("search") < 6 + 6 + 16 + 4 * 3
     world.faults = {}
     assert fetch_metadata(tmp_path / "db", sampling(), config_of()).counts == {"done": 100}
 

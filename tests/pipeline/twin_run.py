@@ -14,16 +14,15 @@ from geonav.data import manifest
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def run(database: str, kill_after_s: float) -> int:
+def run(kill_after_s: float, arguments: list[str]) -> int:
     """Exit code of the one command that does everything; the environment leads it to the twin."""
     manifest.clock = lambda: NOON
     if kill_after_s:
         timer = threading.Timer(kill_after_s, lambda: os.kill(os.getpid(), signal.SIGKILL))
         timer.daemon = True
         timer.start()
-    place = ["--place", "Standdorf", "--spacing", "10"]
-    return main(["fetch", "panoramas", "--database", database, *place, "--n-directions", "4", "--yes", *sys.argv[3:]])
+    return main(["fetch", "panoramas", "--spacing", "10", "--n-directions", "4", "--yes", *arguments])
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1], float(sys.argv[2])))
+    sys.exit(run(float(sys.argv[1]), sys.argv[2:]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from pytest_httpserver import HTTPServer
 from shapely.geometry import Point
 from werkzeug import Request, Response
@@ -167,14 +168,32 @@ def test_a_service_that_fails_is_one_line(
     assert not list((config.cache_dir / "places").glob("*.json"))  # type: ignore[operator]
 
 
+def test_a_refusal_says_its_status(config: GeonavConfig, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/nominatim/search").respond_with_data("busy", status=503)
+    with pytest.raises(NetworkError, match=r"cannot be asked for places \(HTTP 503\)"):
+        find_place("Demostadt", config)
+
+
 def test_a_service_that_recovers_is_tried_again(config: GeonavConfig, httpserver: HTTPServer) -> None:
     httpserver.expect_ordered_request("/nominatim/search").respond_with_data("", status=500)
     httpserver.expect_ordered_request("/nominatim/search").respond_with_json([result(TOWN)])
     assert find_place("Demostadt", config).name == "Demostadt, Land"
 
 
+def test_a_clock_that_is_off_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        msg = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: not yet valid"
+        raise requests.exceptions.SSLError(msg)
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    with pytest.raises(NetworkError, match=r"certificate cannot be verified: check this machine's clock"):
+        find_place("Demostadt", config_for("https://127.0.0.1:1", tmp_path))
+
+
 def test_no_network_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match=r"127.0.0.1:1 cannot be asked .* give --point LAT LNG --radius M") as error:
+    with pytest.raises(
+        NetworkError, match=r"127.0.0.1:1 cannot be asked for places \(it cannot be reached\): .* give --point"
+    ) as error:
         find_place("Demostadt", config_for("http://127.0.0.1:1", tmp_path))
     assert "\n" not in str(error.value)
 

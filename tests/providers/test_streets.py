@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 from pytest_httpserver import HTTPServer
 from shapely.geometry import Point, box
 from werkzeug import Request, Response
@@ -136,8 +137,18 @@ def test_what_goes_wrong_is_one_line(
 
 
 def test_no_network_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:1 cannot be asked for streets .*run the command again"):
+    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:1 cannot be asked for streets \(it cannot be reached\)"):
         street_points(AREA, config_for("http://127.0.0.1:1/api", tmp_path))
+
+
+def test_a_clock_that_is_off_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        msg = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: not yet valid"
+        raise requests.exceptions.SSLError(msg)
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    with pytest.raises(NetworkError, match=r"certificate cannot be verified: check this machine's clock"):
+        street_points(AREA, config_for("https://127.0.0.1:1/api", tmp_path))
 
 
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
 from geonav.data.metadata import ImageMetadata
 from geonav.data.progress import OnProgress
 from geonav.pipeline.fetching.pictures import PictureJob, download, jobs_of
-from geonav.pipeline.fetching.planning import check_found, num_calls, pending_views, plan_views
+from geonav.pipeline.fetching.planning import check_found, num_calls, pending_views, plan_views, with_known_provider
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
 from geonav.pipeline.fetching.session import Operation, Step, carry_out
 from geonav.pipeline.fetching.target import check_max_cost, provider_of
@@ -36,6 +36,8 @@ def fetch_panoramas(
 ) -> FetchReport:
     """Fetch every view that is not there yet, and bring the metadata of those that are up to date.
 
+    Where ``config`` chooses no provider, it is the only one that the database has panoramas of.
+
     Raises:
         UsageError: other views are there already, heights cannot be converted, or the cost is more than allowed.
         InputError: the provider has no panoramas where it was asked.
@@ -45,6 +47,7 @@ def fetch_panoramas(
         StorageError: the database cannot be written.
     """
     with Manifest.open(database, read_only=True) as manifest:
+        config = with_known_provider(manifest, config)
         check_found(manifest, config)
     provider = provider_of(config)
     describer = Describer.of(database, config)
@@ -70,6 +73,7 @@ def fetch_panoramas(
             fetch.store,
             fetch.fail,
             lambda job: job.views[0].uid,
+            is_paid=provider.paid_as is not None,
         )
         done = carry_out(step, manifest, config, on_progress)
         return fetch.report(done, used, config)

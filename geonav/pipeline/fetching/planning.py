@@ -60,6 +60,7 @@ def plan_fetch(
         pictures: how pictures are to be fetched; None where they are not.
 
     Raises:
+        UsageError: the database holds other views of the provider, or the provider cannot give these.
         DatabaseError: no panoramas were found yet.
         AuthError: a key that is needed is missing.
     """
@@ -75,10 +76,14 @@ def plan_fetch(
             height_calls += -(-points // source.batch_size)
             estimates += _estimates(manifest, source.paid_as, height_calls, config)
         if pictures is not None:
+            config = with_known_provider(manifest, config)
             num_panoramas = check_found(manifest, config)
             provider = provider_of(config)
             for stored in manifest.panoramas(provider.name):
-                missing = [] if stored.is_gone else _missing(database, stored, config.fetch, pictures)
+                if stored.is_gone:
+                    continue
+                wanted = _wanted(provider, stored, config.fetch, pictures)
+                missing = _missing(database, stored, wanted, pictures)
                 views += len(missing)
                 picture_calls += num_calls(stored, len(missing))
             estimates += _estimates(manifest, provider.paid_as, picture_calls, config)
@@ -102,6 +107,16 @@ def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavCo
     if sku is None or not calls:
         return []
     return [estimate(sku, calls, config.prices, manifest.spend.this_month(sku))]
+
+
+def with_known_provider(manifest: Manifest, config: GeonavConfig) -> GeonavConfig:
+    """``config`` with the only provider that the database has panoramas of, where none was chosen."""
+    if "provider" in config.fetch.model_fields_set:
+        return config
+    known = [name for name, found in manifest.searches.num_panoramas().items() if found.get("found")]
+    if len(known) != 1:
+        return config
+    return config.model_copy(update={"fetch": config.fetch.model_copy(update={"provider": known[0]})})
 
 
 def check_found(manifest: Manifest, config: GeonavConfig) -> int:
@@ -142,7 +157,9 @@ def _num_heights(manifest: Manifest, options: FetchOptions) -> int:
     return len(manifest.heights.unplanned()) + counted
 
 
-def _missing(database: Database, stored: StoredPanorama, fetch: FetchConfig, options: FetchOptions) -> list[ViewSpec]:
+def _missing(
+    database: Database, stored: StoredPanorama, wanted: Sequence[ViewSpec], options: FetchOptions
+) -> list[ViewSpec]:
     known = {view.spec.index: view for view in stored.views}
     again = {Status.PENDING} | ({Status.FAILED} if options.retry_failed else set())
 
@@ -153,7 +170,7 @@ def _missing(database: Database, stored: StoredPanorama, fetch: FetchConfig, opt
         is_open = view is None or view.status in again
         return is_open and (uid_of(stored.panorama, spec) not in database or (view is not None and view.is_refresh))
 
-    return [spec for spec in planned_views(stored.panorama, fetch) if is_missing(spec)]
+    return [spec for spec in wanted if is_missing(spec)]
 
 
 def plan_views(manifest: Manifest, provider: Provider, fetch: FetchConfig, options: FetchOptions) -> list[str]:
@@ -166,28 +183,34 @@ def plan_views(manifest: Manifest, provider: Provider, fetch: FetchConfig, optio
     for stored in manifest.panoramas(provider.name):
         if stored.is_gone:
             continue
-        panorama, wanted = stored.panorama, planned_views(stored.panorama, fetch)
-        _check(provider, wanted)
-        known = {view.spec.index: view for view in stored.views}
-        changed = [spec for spec in wanted if spec.index not in known or known[spec.index].spec != spec]
-        surplus = [view for index, view in known.items() if index >= len(wanted)]
-        others = [known[spec.index] for spec in changed if spec.index in known] + surplus
-        done = [view for view in others if view.status is Status.DONE and panorama.projection != "camera"]
-        if done and not options.refresh:
-            raise UsageError(_conflict(provider.name, stored))
+        panorama, wanted = stored.panorama, _wanted(provider, stored, fetch, options)
+        known = {view.spec.index: view.spec for view in stored.views}
         name = (panorama.provider, panorama.pano_id)
+        changed = [spec for spec in wanted if known.get(spec.index) != spec]
         manifest.views.plan(name, ((spec, uid_of(panorama, spec)) for spec in changed))
-        manifest.views.begin_refresh(view.uid for view in done)
+        manifest.views.begin_refresh(view.uid for view in _replaced(stored, wanted))
         manifest.views.drop(name, len(wanted))
-        left += [view.uid for view in surplus]
+        left += [view.uid for view in stored.views if view.spec.index >= len(wanted)]
     return left
 
 
-def _check(provider: Provider, wanted: Sequence[ViewSpec]) -> None:
+def _wanted(provider: Provider, stored: StoredPanorama, fetch: FetchConfig, options: FetchOptions) -> list[ViewSpec]:
+    wanted = list(planned_views(stored.panorama, fetch))
     check = getattr(provider, "check_view", None)
     if check is not None:
         for spec in wanted:
             check(spec)
+    if not options.refresh and _replaced(stored, wanted):
+        raise UsageError(_conflict(provider.name, stored))
+    return wanted
+
+
+def _replaced(stored: StoredPanorama, wanted: Sequence[ViewSpec]) -> list[StoredView]:
+    """Views that were fetched and are others than those wanted now."""
+    if stored.panorama.projection == "camera":
+        return []
+    specs = {spec.index: spec for spec in wanted}
+    return [view for view in stored.views if view.status is Status.DONE and specs.get(view.spec.index) != view.spec]
 
 
 def _conflict(provider: str, stored: StoredPanorama) -> str:

@@ -45,6 +45,7 @@ class Step(Generic[Job, Result]):
         succeeded: gives what to write for a result; runs in the main thread, in the order of results.
         failed: gives what to write for a job that failed or is missing.
         label: names a job for progress.
+        is_paid: whether a job costs money, so that a kill must not lose more of them than there are threads.
     """
 
     stage: str
@@ -54,6 +55,7 @@ class Step(Generic[Job, Result]):
     succeeded: Callable[[Job, Result], Operation]
     failed: Callable[[Job, Status, str], Operation]
     label: Callable[[Job], str]
+    is_paid: bool = False
 
 
 class _Recorder:
@@ -85,7 +87,7 @@ class _Recorder:
         self._streak.append(operation)
         self._last_error = error
         if len(self._streak) >= self._outage_after:
-            msg = f"{len(self._streak)} calls in a row failed, the last one: {error}; run again to go on"
+            msg = f"{len(self._streak)} calls in a row failed, the last one: {_with_advice(error)}"
             self._streak.clear()
             raise NetworkError(msg) from error
 
@@ -96,7 +98,7 @@ class _Recorder:
             NetworkError: not one call got an answer.
         """
         if self._streak and not self._has_answer:
-            msg = f"no call got an answer: {self._last_error}; run again to go on"
+            msg = f"every call failed, the last one: {_with_advice(self._last_error)}"
             raise NetworkError(msg) from self._last_error
         self._batch += self._streak
         self._streak.clear()
@@ -121,7 +123,9 @@ def carry_out(step: Step[Job, Result], manifest: Manifest, config: GeonavConfig,
         StorageError: the database cannot be written.
         KeyboardInterrupt: the user wants it to end.
     """
-    workers = Workers[Job, Result](step.work, config.fetch.workers)
+    count = config.fetch.workers
+    # Twice as many, so that no thread waits for the storing one.
+    workers = Workers[Job, Result](step.work, count, count if step.is_paid else 2 * count)
     recorder = _Recorder(manifest, max(_LEAST_OUTAGE, 2 * config.fetch.workers))
     fatal: Exception | None = None
     done = 0
@@ -142,6 +146,11 @@ def carry_out(step: Step[Job, Result], manifest: Manifest, config: GeonavConfig,
     if fatal is not None:
         raise fatal
     return done
+
+
+def _with_advice(error: NetworkError | None) -> str:
+    said = str(error)
+    return said if "run the command again" in said else f"{said}; run the command again to go on"
 
 
 def _record(

@@ -17,7 +17,6 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 GRACE_S = 10.0
-_QUEUED_EACH = 2  # so that no thread waits for the storing one
 
 
 class _Sign(Enum):
@@ -40,9 +39,11 @@ class Outcome(Generic[Job, Result]):
 class Workers(Generic[Job, Result]):
     """Threads that do ``work``; they end with the process, so that a stuck connection never keeps it."""
 
-    def __init__(self, work: Callable[[Job], Result], count: int) -> None:
+    def __init__(self, work: Callable[[Job], Result], count: int, at_once: int) -> None:
+        """Prepare ``count`` threads; at most ``at_once`` jobs are begun whose outcome was not yet taken."""
         self._work = work
         self._count = count
+        self._at_once = at_once
         self._tasks: SimpleQueue[Job | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Outcome[Job, Result] | _Sign] = SimpleQueue()
         # No Event: a signal's handler sets it, and must not wait for a lock that the thread it interrupts holds.
@@ -99,7 +100,7 @@ class Workers(Generic[Job, Result]):
     def _all(self, jobs: Iterator[Job]) -> Iterator[Outcome[Job, Result]]:
         under_way, is_more = 0, True
         while True:
-            while is_more and not self._is_stopped and under_way < self._count * _QUEUED_EACH:
+            while is_more and not self._is_stopped and under_way < self._at_once:
                 for job in jobs:
                     self._tasks.put(job)
                     under_way += 1

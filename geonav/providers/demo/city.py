@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +34,8 @@ NAME = "Demostadt"
 _OUTLINE_MARGIN_M = 12.0
 _REFERENCE_CHANGE = 0.2
 _QUALITY = 90
+# Pictures rendered at a time, in threads that stay: a server's own come and go and each would keep memory of its own.
+_MAX_RENDERERS = 4
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class DemoCity:
         self.layout: Layout = lay_out(self.plan)
         self.frame = LocalFrame(self.plan.origin)
         self.world = World(self.layout)
+        self._renderers = ThreadPoolExecutor(min(_MAX_RENDERERS, os.cpu_count() or 1), "geonav-render")
 
     @cached_property
     def streets(self) -> list[CityStreet]:
@@ -140,12 +145,16 @@ class DemoCity:
         Raises:
             InputError: there is no such panorama.
         """
-        station = self._station(pano_id)
+        direction = (azimuth_deg, pitch_deg)
+        camera = Camera.from_fov(width, height, fov_deg)
+        return self._renderers.submit(self._view, self._station(pano_id), direction, camera).result()
+
+    def _view(self, station: _Station, direction: tuple[float, float], camera: Camera) -> bytes:
+        azimuth_deg, pitch_deg = direction
         rotation = rotation_from_angles(azimuth_deg - station.turn_deg, pitch_deg)
         pose = pose_from_center(rotation, station.center)
-        noise = self.plan.rng(52, station.number, *(round(100 * (part % 360)) for part in (azimuth_deg, pitch_deg)))
+        noise = self.plan.rng(52, station.number, *(round(100 * (part % 360)) for part in direction))
         scene = self.world.scene(station.center)
-        camera = Camera.from_fov(width, height, fov_deg)
         return jpeg_bytes(render(scene, camera, pose, self._conditions(station), noise), _QUALITY)
 
     def equirectangular(self, pano_id: str, width: int) -> bytes:
@@ -154,7 +163,9 @@ class DemoCity:
         Raises:
             InputError: there is no such panorama.
         """
-        station = self._station(pano_id)
+        return self._renderers.submit(self._equirectangular, self._station(pano_id), width).result()
+
+    def _equirectangular(self, station: _Station, width: int) -> bytes:
         conditions, noise = self._conditions(station), self.plan.rng(53, station.number)
         scene = self.world.scene(station.center)
         picture = render_equirectangular(scene, station.center, station.heading_deg, width, conditions, noise)

@@ -4,6 +4,7 @@ city.py         what the twin asks of a city
 wire.py         calls, replies and routes
 access.py       keys, tokens and signatures
 street_view.py  Google Street View Static: image and metadata
+spheres.py      equirectangular pictures, each rendered once
 pictures.py     what the image service answers where it has no image
 elevation.py    Google Elevation, and Open-Meteo's
 nominatim.py    the geocoder of OpenStreetMap

@@ -16,6 +16,7 @@ import numpy as np
 from geonav.providers.demo.twin.access import Access
 from geonav.providers.demo.twin.city import City
 from geonav.providers.demo.twin.drives import Frame, frames_of
+from geonav.providers.demo.twin.spheres import Spheres
 from geonav.providers.demo.twin.tiles import TILE_ZOOM, encode_tile
 from geonav.providers.demo.twin.wire import (
     BadCallError,
@@ -39,8 +40,11 @@ _THUMB_WIDTHS = {"thumb_256_url": 256, "thumb_1024_url": 1024, "thumb_2048_url":
 class Mapillary:
     """Answers calls over a city whose panoramas were taken by one contributor, a drive a street."""
 
-    def __init__(self, city: City, access: Access, original_width: int = ORIGINAL_WIDTH) -> None:
+    def __init__(
+        self, city: City, access: Access, original_width: int = ORIGINAL_WIDTH, spheres: Spheres | None = None
+    ) -> None:
         self._city = city
+        self._spheres = spheres or Spheres(city)
         self._access = access
         self._width = original_width
         self._frames = {str(_FIRST_ID + frame.number): frame for frame in frames_of(city)}
@@ -123,7 +127,7 @@ class Mapillary:
             return text_reply("URL signature expired", 403)
         if match[1] not in self._frames:
             return text_reply("Not found", 404)
-        return jpeg_reply(self._city.equirectangular(self._frames[match[1]].place.pano_id, int(match[2])))
+        return jpeg_reply(self._spheres.picture(self._frames[match[1]].place.pano_id, int(match[2])))
 
     def _with_token(self, answer: Callable[[Call, re.Match[str]], Reply]) -> Callable[[Call, re.Match[str]], Reply]:
         def checked(call: Call, match: re.Match[str]) -> Reply:

@@ -18,6 +18,7 @@ from shapely.geometry import Point, mapping, shape
 from geonav.geometry.geodesy import GeoPoint, distance_m
 from geonav.providers.demo.twin.city import City
 from geonav.providers.demo.twin.drives import Frame, frames_of
+from geonav.providers.demo.twin.spheres import Spheres
 from geonav.providers.demo.twin.wire import (
     BadCallError,
     Call,
@@ -42,8 +43,9 @@ _PLACE_DISTANCE_M = 15.0
 class Panoramax:
     """Answers calls over a city."""
 
-    def __init__(self, city: City, full_width: int = FULL_WIDTH) -> None:
+    def __init__(self, city: City, full_width: int = FULL_WIDTH, spheres: Spheres | None = None) -> None:
         self._city = city
+        self._spheres = spheres or Spheres(city)
         self._width = full_width
         self._frames = {_uuid(frame.place.pano_id): frame for frame in frames_of(city)}
         self._collections = {_drive_id(frame.drive): frame.place.street for frame in self._frames.values()}
@@ -119,7 +121,7 @@ class Panoramax:
         frame = self._frames.get(match[1])
         if frame is None:
             return text_reply("Not found", 404)
-        return jpeg_reply(self._city.equirectangular(frame.place.pano_id, min(_WIDTHS[match[2]], self._width)))
+        return jpeg_reply(self._spheres.picture(frame.place.pano_id, min(_WIDTHS[match[2]], self._width)))
 
     def _chosen(self, query: dict[str, Any]) -> list[str]:
         found = dict(self._frames)

@@ -22,6 +22,7 @@ from geonav.providers.demo.twin.mapillary import ORIGINAL_WIDTH, Mapillary
 from geonav.providers.demo.twin.nominatim import Nominatim
 from geonav.providers.demo.twin.overpass import Overpass
 from geonav.providers.demo.twin.panoramax import Panoramax
+from geonav.providers.demo.twin.spheres import Spheres
 from geonav.providers.demo.twin.street_view import StreetView
 from geonav.providers.demo.twin.wire import Call, Reply, Route, text_reply
 
@@ -60,13 +61,14 @@ class Twin:
         self.faults = faults or Faults()
         self._draw = FaultDraw(self.faults)
         self._access = access or Access()
+        spheres = Spheres(city)
         self._routes: list[Route] = [
             *StreetView(city, self._access).routes(),
             *Elevation(city, self._access).routes(),
             *Nominatim(city).routes(),
             *Overpass(city).routes(),
-            *Panoramax(city, panorama_width).routes(),
-            *Mapillary(city, self._access, panorama_width).routes(),
+            *Panoramax(city, panorama_width, spheres).routes(),
+            *Mapillary(city, self._access, panorama_width, spheres).routes(),
         ]
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

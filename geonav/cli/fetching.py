@@ -256,7 +256,7 @@ def _fetch_rest(context: typer.Context, config: GeonavConfig, options: FetchOpti
     reports = []
     with progress_bars(Session.of(context)) as on_progress:
         if plan.height_calls:
-            reports.append(fetch_elevation(opened, config, on_progress, for_heights))
+            reports.append(fetch_elevation(opened, config, on_progress, for_heights, provider=plan.provider))
         reports.append(fetch_panoramas(opened, config, on_progress, options))
     return reports
 

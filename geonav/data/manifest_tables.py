@@ -163,11 +163,12 @@ class SearchTable(Table):
 class HeightTable(Table):
     """The ground's height below panoramas that do not know their own."""
 
-    def unplanned(self) -> list[tuple[str, str, float, float]]:
+    def unplanned(self, provider: str | None = None) -> list[tuple[str, str, float, float]]:
         """Provider, id, latitude and longitude of panoramas that no batch asks for yet."""
         return self._connection.execute(
-            "SELECT provider, pano_id, lat, lng FROM panoramas"
-            " WHERE height_status = 'pending' AND height_batch IS NULL AND NOT is_gone ORDER BY provider, pano_id"
+            "SELECT provider, pano_id, lat, lng FROM panoramas WHERE height_status = 'pending'"
+            " AND height_batch IS NULL AND NOT is_gone AND provider = coalesce(?, provider) ORDER BY provider, pano_id",
+            (provider,),
         ).fetchall()
 
     def plan(self, batches: Iterable[Sequence[tuple[str, str]]]) -> None:
@@ -178,11 +179,16 @@ class HeightTable(Table):
             ((number, *name) for number, batch in enumerate(batches, last + 1) for name in batch),
         )
 
-    def batches(self) -> list[list[tuple[str, str, float, float]]]:
-        """Batches that are still to be asked for, each of provider, id, latitude and longitude."""
+    def batches(self, provider: str | None = None) -> list[list[tuple[str, str, float, float]]]:
+        """Batches that are still to be asked for, each of provider, id, latitude and longitude.
+
+        Of a batch that holds panoramas of several providers, the others' are left for another time.
+        """
         rows = self._connection.execute(
             "SELECT height_batch, provider, pano_id, lat, lng FROM panoramas WHERE height_status = 'pending'"
-            " AND height_batch IS NOT NULL AND NOT is_gone ORDER BY height_batch, provider, pano_id"
+            " AND height_batch IS NOT NULL AND NOT is_gone AND provider = coalesce(?, provider)"
+            " ORDER BY height_batch, provider, pano_id",
+            (provider,),
         )
         found: dict[int, list[tuple[str, str, float, float]]] = {}
         for number, *row in rows:
@@ -204,19 +210,21 @@ class HeightTable(Table):
                 (*values, *name),
             )
 
-    def is_refreshing(self) -> bool:
+    def is_refreshing(self, provider: str | None = None) -> bool:
         """Whether heights that are known are being asked for once more."""
         found = self._connection.execute(
-            "SELECT 1 FROM panoramas WHERE height_status = 'pending' AND ground_m IS NOT NULL LIMIT 1"
+            "SELECT 1 FROM panoramas WHERE height_status = 'pending' AND ground_m IS NOT NULL"
+            " AND provider = coalesce(?, provider) LIMIT 1",
+            (provider,),
         )
         return found.fetchone() is not None
 
-    def restart(self, statuses: Sequence[Status]) -> None:
+    def restart(self, statuses: Sequence[Status], provider: str | None = None) -> None:
         """Let heights of these states be asked for once more, in new batches; a known height stays until then."""
         self._connection.executemany(
             "UPDATE panoramas SET height_status = 'pending', height_reason = NULL, height_batch = NULL"
-            " WHERE height_status = ?",
-            [(status,) for status in statuses],
+            " WHERE height_status = ? AND provider = coalesce(?, provider)",
+            [(status, provider) for status in statuses],
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -228,10 +236,12 @@ class HeightTable(Table):
             )
         )
 
-    def failures(self) -> list[Failure]:
+    def failures(self, provider: str | None = None) -> list[Failure]:
         """Panoramas whose ground's height could not be fetched, and why."""
         rows = self._connection.execute(
-            "SELECT pano_id, height_reason FROM panoramas WHERE height_status = 'failed' ORDER BY provider, pano_id"
+            "SELECT pano_id, height_reason FROM panoramas WHERE height_status = 'failed'"
+            " AND provider = coalesce(?, provider) ORDER BY provider, pano_id",
+            (provider,),
         )
         return [(pano_id, reason or "") for pano_id, reason in rows]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
@@ -29,8 +30,10 @@ def fetch_elevation(
     config: GeonavConfig,
     on_progress: OnProgress | None = None,
     options: FetchOptions = _USUAL,
+    *,
+    provider: str | None = None,
 ) -> FetchReport:
-    """Ask the configured source for every height that is not known yet.
+    """Ask the configured source for every height that is not known yet, or for those of one provider's panoramas.
 
     Raises:
         UsageError: the source's datum cannot be taken to the database's, or the cost is more than allowed.
@@ -43,22 +46,24 @@ def fetch_elevation(
     check_convertible(height_datum(config), database.alt_datum)
     with database.lock(), Manifest.open(database) as manifest:
         with manifest.transaction():
-            _restart(manifest, options)
-        if not (manifest.heights.unplanned() or manifest.heights.batches()):
-            return _report(manifest, config.elevation.source)
+            _restart(manifest, options, provider)
+        if not (manifest.heights.unplanned(provider) or manifest.heights.batches(provider)):
+            return _report(manifest, config.elevation.source, provider)
         source = height_source_of(config)
         with manifest.transaction():
-            manifest.heights.plan(_batches(manifest.heights.unplanned(), source.batch_size))
-        batches = manifest.heights.batches()
-        return _carry_out(_step(manifest, source, batches), manifest, source, config, on_progress)
+            manifest.heights.plan(_batches(manifest.heights.unplanned(provider), source.batch_size))
+        step = _step(manifest, source, manifest.heights.batches(provider))
+        done, calls, cost_usd = _carry_out(step, manifest, source, config, on_progress)
+        report = _report(manifest, source.name, provider)
+        return replace(report, done=done, paid_calls=calls, cost_usd=cost_usd)
 
 
-def _restart(manifest: Manifest, options: FetchOptions) -> None:
+def _restart(manifest: Manifest, options: FetchOptions, provider: str | None) -> None:
     if options.retry_failed:
-        manifest.heights.restart([Status.FAILED])
+        manifest.heights.restart([Status.FAILED], provider)
     # A refresh that was stopped goes on where it was.
-    if options.refresh and not manifest.heights.is_refreshing():
-        manifest.heights.restart([Status.DONE, Status.NOTHING, Status.FAILED, Status.MISSING])
+    if options.refresh and not manifest.heights.is_refreshing(provider):
+        manifest.heights.restart([Status.DONE, Status.NOTHING, Status.FAILED, Status.MISSING], provider)
 
 
 def _batches(places: Sequence[Place], size: int) -> list[list[tuple[str, str]]]:
@@ -105,24 +110,26 @@ def _carry_out(
     source: HeightSource,
     config: GeonavConfig,
     on_progress: OnProgress | None,
-) -> FetchReport:
+) -> tuple[int, int, float]:
+    """Calls that ended, those that are paid, and their cost in USD."""
     if source.paid_as is None:
-        return _report(manifest, source.name, carry_out(step, manifest, config, on_progress))
+        return carry_out(step, manifest, config, on_progress), 0, 0.0
     used = manifest.spend.this_month(source.paid_as)
     check_max_cost(estimate(source.paid_as, step.total, config.prices, used).cost_usd, config)
     done = carry_out(step, manifest, config, on_progress)
     calls = manifest.spend.this_month(source.paid_as) - used
-    cost_usd = estimate(source.paid_as, calls, config.prices, used).cost_usd
-    return _report(manifest, source.name, done, calls, cost_usd)
+    return done, calls, estimate(source.paid_as, calls, config.prices, used).cost_usd
 
 
-def _report(manifest: Manifest, source: str, done: int = 0, paid_calls: int = 0, cost_usd: float = 0.0) -> FetchReport:
+def _report(manifest: Manifest, source: str, provider: str | None) -> FetchReport:
     counts: dict[str, int] = {}
-    for states in manifest.heights.counts().values():
+    for name, states in manifest.heights.counts().items():
+        if provider not in {None, name}:
+            continue
         for status, count in states.items():
             counts[status] = counts.get(status, 0) + count
     notes = []
     if counts.get(Status.NOTHING):
         notes.append(f"{counts[Status.NOTHING]} panoramas lie where the source has no height; they will get no E")
-    failed = manifest.heights.failures()
-    return FetchReport("elevation", source, done, counts, paid_calls, cost_usd, failed=failed, notes=notes)
+    failed = manifest.heights.failures(provider)
+    return FetchReport("elevation", source, counts=counts, failed=failed, notes=notes)

@@ -29,6 +29,7 @@ class FetchPlan:
     """What a fetch of heights or pictures would do.
 
     Attributes:
+        provider: whose pictures are to be fetched; None where only heights are, then those of all providers.
         panoramas: that are known, or may be found; None where only asking tells, as then for the calls.
         height_calls: for heights of the ground.
         views: to be fetched.
@@ -36,6 +37,7 @@ class FetchPlan:
         estimates: of the calls that are paid; none where nothing is.
     """
 
+    provider: str | None
     panoramas: int | None
     height_calls: int | None
     views: int | None
@@ -53,6 +55,8 @@ def plan_fetch(
 ) -> FetchPlan:
     """Count and price what is missing; calls nobody and changes nothing.
 
+    With pictures, heights are counted for the panoramas alone whose pictures are to be fetched.
+
     Args:
         database: what is there.
         config: names the provider, the source of heights, the views and the prices.
@@ -66,18 +70,20 @@ def plan_fetch(
     """
     estimates: list[Estimate] = []
     views = picture_calls = 0
+    name: str | None = None
     with Manifest.open(database, read_only=True) as manifest:
         found = manifest.searches.num_panoramas()
         num_panoramas = sum(counts.get("found", 0) for counts in found.values())
-        height_calls = 0 if heights is None else len(manifest.heights.batches())
-        points = 0 if heights is None else _num_heights(manifest, heights)
+        if pictures is not None:
+            config = with_known_provider(manifest, config)
+            num_panoramas, name = check_found(manifest, config), config.fetch.provider
+        height_calls = 0 if heights is None else len(manifest.heights.batches(name))
+        points = 0 if heights is None else _num_heights(manifest, heights, name)
         if height_calls or points:
             source = height_source_of(config)
             height_calls += -(-points // source.batch_size)
             estimates += _estimates(manifest, source.paid_as, height_calls, config)
         if pictures is not None:
-            config = with_known_provider(manifest, config)
-            num_panoramas = check_found(manifest, config)
             provider = provider_of(config)
             for stored in manifest.panoramas(provider.name):
                 if stored.is_gone:
@@ -87,20 +93,20 @@ def plan_fetch(
                 views += len(missing)
                 picture_calls += num_calls(stored, len(missing))
             estimates += _estimates(manifest, provider.paid_as, picture_calls, config)
-    return FetchPlan(num_panoramas, height_calls, views, picture_calls, tuple(estimates))
+    return FetchPlan(name, num_panoramas, height_calls, views, picture_calls, tuple(estimates))
 
 
 def plan_area(sampling: Sampling, config: GeonavConfig) -> FetchPlan:
     """The most that an area can come to whose panoramas are not known yet: one at each point; calls nobody."""
     provider = PROVIDERS.load(config.fetch.provider)
     if provider.searches != "points":
-        return FetchPlan(None, None, None, None, ())
+        return FetchPlan(provider.name, None, None, None, None, ())
     source = HEIGHT_SOURCES.load(config.elevation.source)
     count = len(sampling.points)
     height_calls, views = -(-count // source.batch_size), count * config.fetch.n_directions
     paid = [(source.paid_as, height_calls), (provider.paid_as, views)]
     estimates = [estimate(sku, calls, config.prices) for sku, calls in paid if sku is not None and calls]
-    return FetchPlan(count, height_calls, views, views, tuple(estimates))
+    return FetchPlan(provider.name, count, height_calls, views, views, tuple(estimates))
 
 
 def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavConfig) -> list[Estimate]:
@@ -148,13 +154,15 @@ def pending_views(stored: StoredPanorama) -> list[StoredView]:
     return [] if stored.is_gone else [view for view in stored.views if view.status is Status.PENDING]
 
 
-def _num_heights(manifest: Manifest, options: FetchOptions) -> int:
+def _num_heights(manifest: Manifest, options: FetchOptions, provider: str | None) -> int:
     """Panoramas that would be put into new batches."""
     again = [Status.FAILED] if options.retry_failed else []
-    if options.refresh and not manifest.heights.is_refreshing():
+    if options.refresh and not manifest.heights.is_refreshing(provider):
         again = [Status.DONE, Status.NOTHING, Status.FAILED, Status.MISSING]
-    counted = sum(states.get(status, 0) for states in manifest.heights.counts().values() for status in again)
-    return len(manifest.heights.unplanned()) + counted
+    counts = manifest.heights.counts()
+    named = [states for name, states in counts.items() if provider in {None, name}]
+    counted = sum(states.get(status, 0) for states in named for status in again)
+    return len(manifest.heights.unplanned(provider)) + counted
 
 
 def _missing(

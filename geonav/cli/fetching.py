@@ -257,8 +257,19 @@ def _fetch_rest(context: typer.Context, config: GeonavConfig, options: FetchOpti
     with progress_bars(Session.of(context)) as on_progress:
         if plan.height_calls:
             reports.append(fetch_elevation(opened, config, on_progress, for_heights, provider=plan.provider))
+            config = _less(config, reports[0].cost_usd)
         reports.append(fetch_panoramas(opened, config, on_progress, options))
     return reports
+
+
+def _less(config: GeonavConfig, spent_usd: float) -> GeonavConfig:
+    """``config`` with what is left of ``--max-cost`` after ``spent_usd``."""
+    limit = config.fetch.max_cost_usd
+    if limit is None:
+        return config
+    return config.model_copy(
+        update={"fetch": config.fetch.model_copy(update={"max_cost_usd": max(limit - spent_usd, 0.0)})}
+    )
 
 
 def _write_plan(config: GeonavConfig, retry_failed: bool, refresh: bool, as_json: bool) -> None:

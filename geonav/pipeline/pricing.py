@@ -42,6 +42,17 @@ def price(calls: int, tiers: Tiers, used: int = 0) -> float:
     return _total(used + calls, tiers) - _total(used, tiers)
 
 
+def affordable(max_usd: float, tiers: Tiers, used: int = 0) -> int | None:
+    """The most calls that cost no more than ``max_usd``; None where a billion do not."""
+    low, high = 0, 1_000_000_000
+    if price(high, tiers, used) <= max_usd:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if price(middle, tiers, used) <= max_usd else (low, middle)
+    return low
+
+
 def _total(calls: int, tiers: Tiers) -> float:
     cost, start, rate = 0.0, 0.0, 0.0
     for end, usd_per_thousand in sorted(tiers):

@@ -13,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attem
 
 from geonav.config import GeonavConfig
 from geonav.errors import AuthError, GeonavError, MissingError, NetworkError, QuotaError, UsageError
+from geonav.providers.metering import CallMeter
 from geonav.providers.pacing import RateLimit, backoff_s, retry_after_s
 from geonav.providers.redaction import redact, redact_http_logs
 from geonav.providers.transfer import HttpResponse, Params, Transfer, TransferError, origin
@@ -124,6 +125,7 @@ class HttpClient:
         params: Params | None = None,
         *,
         accept: tuple[int, ...] = (200,),
+        meter: CallMeter | None = None,
     ) -> T:
         """GET and parse, and try again where that may help.
 
@@ -132,8 +134,10 @@ class HttpClient:
             parse: makes the result of the answer; a NetworkError of its counts as a failed try, others are final.
             params: of the query.
             accept: statuses that are an answer and no failure.
+            meter: counts every try that is answered with 200, of calls that are paid.
 
         Raises:
+            UsageError: the meter allows no more.
             AuthError: refused with 401 or 403.
             MissingError: 404 or 410.
             QuotaError: 429 after all tries, or a pause is asked for that is too long to wait.
@@ -143,7 +147,11 @@ class HttpClient:
 
         def attempt() -> T | _Failure:
             self._rate.wait()
-            return self._attempt(url, parse, params, accept)
+            try:
+                response = self._transferred(url, params, meter)
+            except TransferError as error:
+                return self._failed(NetworkError(self._message(url, str(error))), again=error.again)
+            return self._parsed(url, response, parse, accept)
 
         tries = Retrying(
             stop=stop_after_attempt(self._limits.attempts),
@@ -161,14 +169,26 @@ class HttpClient:
         asked_s = failure.pause_s if isinstance(failure, _Failure) else 0.0
         return max(asked_s, backoff_s(self._limits.backoff_s, state.attempt_number))
 
-    def _attempt(
-        self, url: str, parse: Callable[[HttpResponse], T], params: Params | None, accept: tuple[int, ...]
-    ) -> T | _Failure:
-        """One try: its result, or why there is none."""
+    def _transferred(self, url: str, params: Params | None, meter: CallMeter | None) -> HttpResponse:
+        """One try: whatever came back."""
+        if meter is None:
+            return self._transfer.get(url, params)
+        meter.begin()
+        status: int | None = None
         try:
             response = self._transfer.get(url, params)
+            status = response.status
         except TransferError as error:
-            return self._failed(NetworkError(self._message(url, str(error))), again=error.again)
+            status = error.status
+            raise
+        finally:
+            meter.end(is_paid=status == 200)
+        return response
+
+    def _parsed(
+        self, url: str, response: HttpResponse, parse: Callable[[HttpResponse], T], accept: tuple[int, ...]
+    ) -> T | _Failure:
+        """The result of an answer, or why there is none."""
         if response.status not in accept:
             return self._refused(url, response)
         try:

@@ -30,10 +30,11 @@ _CHUNK_BYTES = 1 << 16
 class TransferError(Exception):
     """Nothing whole came back; the text says why and holds no address."""
 
-    def __init__(self, reason: str, *, again: bool = True) -> None:
-        """``again`` tells whether another try may help."""
+    def __init__(self, reason: str, *, again: bool = True, status: int | None = None) -> None:
+        """``again`` tells whether another try may help; ``status`` is HTTP's where the answer had begun."""
         super().__init__(reason)
         self.again = again
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,13 @@ class Transfer:
         Raises:
             TransferError: there is none, or not a whole one.
         """
+        # The status of the answer that is being read; each thread has its own.
+        self._local.status = None
         try:
             return self._following(url, params)
+        except TransferError as error:
+            error.status = self._local.status
+            raise
         except requests.exceptions.SSLError:
             failure = TransferError("its certificate cannot be verified: check this machine's clock", again=False)
         except requests.Timeout:
@@ -81,6 +87,7 @@ class Transfer:
         except (requests.RequestException, ValueError) as error:
             failure = TransferError(f"the address cannot be used ({type(error).__name__})", again=False)
         # Raised out here, where the exception with the address in it is no longer its context.
+        failure.status = self._local.status
         raise failure
 
     def _following(self, url: str, params: Params | None) -> HttpResponse:
@@ -88,6 +95,7 @@ class Transfer:
             with self._sent(url, params) as response:
                 target = response.headers.get("Location")
                 if response.status_code not in _REDIRECTS or not target:
+                    self._local.status = response.status_code
                     return HttpResponse(response.status_code, self._body(response), response.headers)
             url, params = urljoin(url, target), None
             if origin(url) is None:

@@ -10,10 +10,12 @@ import pytest
 from geonav.data.database import Database
 from geonav.data.manifest import Manifest
 from geonav.data.survey import Panorama, SearchQuery
+from geonav.providers.demo.twin import Faults, Twin
 from geonav.providers.registry import HEIGHT_SOURCES, PROVIDERS
 from tests.cli.conftest import Run
 from tests.pipeline import fake_sources
 from tests.pipeline.fake_sources import FakeProvider, World, street
+from tests.providers.twin.stand_in import StandInCity
 
 HERE = ["--point", "48.5", "8.25", "--radius", "50"]
 DB = ["--database", "db"]
@@ -75,3 +77,37 @@ def test_heights_are_asked_for_below_the_provider_s_own_panoramas_alone(
     assert world.count("heights") == 1
     with Manifest.open(Database.open("db"), read_only=True) as manifest:
         assert manifest.heights.counts() == {"fake": {"pending": 3}, "open": {"done": 3}}
+
+
+def test_answers_that_cannot_be_used_count_as_paid_and_max_cost_stops_on_them(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = Faults({"grey": 0.4, "truncated": 0.3}, only="streetview$", seed=3)
+    with Twin(StandInCity(), faults) as twin:
+        monkeypatch.setenv("GEONAV_GOOGLE__URL", twin.base_url)
+        monkeypatch.setenv("GOOGLE_MAPS_API_KEY", "any")
+        monkeypatch.setenv("GEONAV_GOOGLE__TERMS_ACKNOWLEDGED", "true")
+        monkeypatch.setenv("GEONAV_FETCH__BACKOFF_S", "0.001")
+        monkeypatch.setenv("GEONAV_PRICES__STREET_VIEW", "[[1e9, 1000.0]]")
+        monkeypatch.setenv("GEONAV_ELEVATION__SOURCE", "constant")
+        centre = StandInCity().panoramas[0]
+        where = ["--point", str(centre.lat), str(centre.lng), "--radius", "60", "--spacing", "20"]
+        assert run("fetch", "metadata", *where, *DB, "--provider", "google").code == 0
+        needed = int(str(plan_of(run, "panoramas", *DB)["picture_calls"]))
+        stopped = run("fetch", "panoramas", *DB, "--yes", "--max-cost", str(needed))
+        assert (stopped.code, stopped.err.count("error: stopped after")) == (2, 1)
+        assert spent() == needed, "as many calls as could be paid, and not one more"
+        kept = len(Database.open("db"))
+        assert 0 < kept < needed
+        for _ in range(20):
+            if run("fetch", "panoramas", *DB, "--yes", "--retry-failed").code == 0:
+                break
+        assert len(Database.open("db")) == needed
+        answers = twin.calls.billed_images
+    assert spent() > needed
+    assert answers <= spent() <= answers + twin.calls.faults["truncated"]
+
+
+def spent() -> int:
+    with Manifest.open(Database.open("db"), read_only=True) as manifest:
+        return manifest.spend.this_month("street_view")

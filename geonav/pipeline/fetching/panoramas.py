@@ -2,6 +2,9 @@
 
 An entry is on disk before the manifest says so. A run that finds the entry of a view that is still pending therefore
 takes it as fetched, and paid, by a run that was killed in between.
+
+What counts as paid is every call that was answered with status 200, also where its answer could not be used: whether
+those are billed is not documented. Calls that were under way when a run was killed are in no count.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from geonav.pipeline.fetching.pictures import PictureJob, download, jobs_of
 from geonav.pipeline.fetching.planning import check_found, num_calls, pending_views, plan_views, with_known_provider
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
 from geonav.pipeline.fetching.session import Operation, Step, carry_out
+from geonav.pipeline.fetching.spending import Spending
 from geonav.pipeline.fetching.target import check_max_cost, provider_of
 from geonav.pipeline.fetching.views import Describer
 from geonav.pipeline.pricing import estimate
@@ -59,23 +63,27 @@ def fetch_panoramas(
         for uid in surplus:
             if uid in database:
                 database.remove_entry(uid)
-        fetch = _Fetch(database, manifest, provider, describer)
+        fetch = _Fetch(database, manifest, provider, describer, Spending.of(provider))
         fetch.bring_up_to_date()
         calls = fetch.num_calls()
         used = 0 if provider.paid_as is None else manifest.spend.this_month(provider.paid_as)
         if provider.paid_as is not None:
             check_max_cost(estimate(provider.paid_as, calls, config.prices, used).cost_usd, config)
+            fetch.spending.limit(config, used)
         step = Step(
             "panoramas",
             fetch.jobs(),
             calls,
-            lambda job: download(provider, job),
+            fetch.download,
             fetch.store,
             fetch.fail,
             lambda job: job.views[0].uid,
             is_paid=provider.paid_as is not None,
         )
-        done = carry_out(step, manifest, config, on_progress)
+        try:
+            done = carry_out(step, manifest, config, on_progress)
+        finally:
+            fetch.settle()
         return fetch.report(done, used, config)
 
 
@@ -96,6 +104,22 @@ class _Fetch:
     manifest: Manifest
     provider: Provider
     describer: Describer
+    spending: Spending
+
+    def download(self, job: PictureJob) -> list[bytes]:
+        """Make a job's calls, in any thread, and remember what they cost however they end."""
+        with self.spending.counted(job.views[0].uid):
+            return download(self.provider, job)
+
+    def settle(self) -> None:
+        """Count the paid calls of jobs that were not stored, as the run was stopped."""
+        if calls := self.spending.take_all():
+            with self.manifest.transaction():
+                self._pay(calls)
+
+    def _pay(self, calls: int) -> None:
+        if self.provider.paid_as is not None and calls:
+            self.manifest.spend.add(self.provider.paid_as, calls)
 
     def jobs(self) -> Iterator[PictureJob]:
         """Downloads of what is pending, in the order of the manifest."""
@@ -144,7 +168,7 @@ class _Fetch:
             if _picture(there) != _picture(wanted):
                 return []
             self._describe(stored, view)
-            return [self._done(view, stamp)]
+            return [self._done(view, stamp), lambda: self._pay(1)]
         if view.stamp is not None and view.stamp != stamp and not view.is_refresh:
             self._describe(stored, view)
             return [lambda: self.manifest.views.restamp(view.uid, stamp)]
@@ -168,14 +192,13 @@ class _Fetch:
         def write() -> None:
             for operation in operations:
                 operation()
+            self._pay(self.spending.take(job.views[0].uid))
 
         return write
 
     def _done(self, view: StoredView, stamp: str) -> Operation:
         def write() -> None:
             self.manifest.views.end(view.uid, Status.DONE, stamp=stamp)
-            if self.provider.paid_as is not None:
-                self.manifest.spend.add(self.provider.paid_as)
 
         return write
 
@@ -185,6 +208,7 @@ class _Fetch:
         def write() -> None:
             for view in job.views:
                 self.manifest.views.end(view.uid, status, reason)
+            self._pay(self.spending.take(job.views[0].uid))
 
         return write
 

@@ -23,6 +23,7 @@ from geonav.providers.google.request import (
     metadata_request,
 )
 from geonav.providers.http import HttpClient, HttpLimits, HttpResponse, json_of
+from geonav.providers.metering import CallMeter
 
 
 class GoogleStreetView:
@@ -51,6 +52,7 @@ class GoogleStreetView:
         """
         self._credentials = credentials
         self._fetch = config.fetch
+        self.meter = CallMeter()
         self._http = HttpClient(
             config.google.url,
             HttpLimits.of(config, config.google.requests_per_minute),
@@ -111,7 +113,7 @@ class GoogleStreetView:
 
         url = address(IMAGE_PATH, image_request(panorama.pano_id, view), self._credentials)
         with suppress(MissingError):
-            return self._http.call(url, checked)
+            return self._http.call(url, checked, meter=self.meter)
         msg = f"{SERVICE} no longer has panorama {panorama.pano_id}; 'geonav fetch metadata --refresh' finds another"
         raise MissingError(msg)
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 USER_AGENT = f"geonav/{__version__}"
 _MAX_RESULTS = 5
 _TRIES = 3
+_LONGEST_PAUSE_S = 60.0
 _CACHED_KEYS = ("display_name", "lat", "lon", "type", "class", "osm_type", "osm_id", "geojson")
 
 
@@ -113,6 +115,15 @@ def _place(result: dict[str, Any]) -> Place:
     )
 
 
+@dataclass(frozen=True)
+class _Failure:
+    """A call that failed: what it comes to, and whether and when another may help."""
+
+    error: GeonavError
+    pause_s: float = 0.0
+    again: bool = True
+
+
 class _Geocoder:
     """One Nominatim, with its cache and its pace."""
 
@@ -153,6 +164,7 @@ class _Geocoder:
 
         Raises:
             AuthError: the service refuses to be used.
+            QuotaError: it still asks for fewer calls after all tries, or for a pause that is too long to wait.
             NetworkError: it cannot be reached, or its answer makes no sense.
             StorageError: the cache cannot be written.
         """
@@ -167,27 +179,31 @@ class _Geocoder:
                 outcome = self._tried(call)
             if isinstance(outcome, list):
                 return outcome
-            is_final = isinstance(outcome, AuthError | QuotaError) or attempt == _TRIES
-            if is_final:
-                raise outcome
-            time.sleep(self._config.fetch.backoff_s * 2 ** (attempt - 1))
+            if not outcome.again or attempt == _TRIES:
+                raise outcome.error
+            time.sleep(max(outcome.pause_s, self._config.fetch.backoff_s) * 2 ** (attempt - 1))
         return []
 
-    def _tried(self, call: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]] | GeonavError:
+    def _tried(self, call: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]] | _Failure:
         """The results of one call, or the error it stands for."""
         from geopy import exc
 
         try:
             return call()
-        except exc.GeocoderRateLimited:
-            return QuotaError(f"{self.host} asks for fewer calls: wait a minute and run the command again")
+        except exc.GeocoderRateLimited as error:
+            asked_s = error.retry_after or 0.0
+            failure = QuotaError(f"{self.host} asks for fewer calls: wait a minute and run the command again")
+            # Twice the usual pause at least, and never before the service wants to be asked again.
+            return _Failure(failure, max(asked_s, 2 * self._config.osm.min_interval_s), asked_s <= _LONGEST_PAUSE_S)
         except (exc.GeocoderAuthenticationFailure, exc.GeocoderInsufficientPrivileges):
-            return AuthError(f"{self.host} refuses to look places up: check osm.nominatim_url or use another service")
+            msg = f"{self.host} refuses to look places up: check osm.nominatim_url or use another service"
+            return _Failure(AuthError(msg), again=False)
         except (exc.GeopyError, ValueError, TypeError, AttributeError, KeyError) as error:
-            return NetworkError(
+            msg = (
                 f"{self.host} cannot be asked for places ({self._reason(error)}): check the network and "
                 "osm.nominatim_url and run the command again, or give --point LAT LNG --radius M"
             )
+            return _Failure(NetworkError(msg))
 
     def _reason(self, error: Exception) -> str:
         """What went wrong, in few words; geopy's own hold the address and its library's names."""
@@ -205,8 +221,14 @@ class _Geocoder:
         return f"{type(error).__name__}: {redact(' '.join(str(error).split()), (self._domain,))[:160]}"
 
     def _client(self) -> Nominatim:
+        from geopy.adapters import RequestsAdapter
         from geopy.geocoders import Nominatim
 
         return Nominatim(
-            user_agent=USER_AGENT, domain=self._domain, scheme=self._scheme, timeout=self._config.fetch.timeout_s
+            user_agent=USER_AGENT,
+            domain=self._domain,
+            scheme=self._scheme,
+            timeout=self._config.fetch.timeout_s,
+            # Its own retries know nothing of the pace, and sleep as long as any service says.
+            adapter_factory=partial(RequestsAdapter, max_retries=0),
         )

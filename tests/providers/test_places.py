@@ -148,7 +148,7 @@ def test_an_unknown_place_is_one_line_and_asked_again_next_time(config: GeonavCo
     ("status", "body", "error", "calls"),
     [
         (403, "", AuthError, 1),
-        (429, "", QuotaError, 1),
+        (429, "", QuotaError, 3),
         (503, "busy", NetworkError, 3),
         (200, "<html>a proxy's page</html>", NetworkError, 3),
         (200, '[{"no": "place"}]', NetworkError, 3),
@@ -178,6 +178,21 @@ def test_a_service_that_recovers_is_tried_again(config: GeonavConfig, httpserver
     httpserver.expect_ordered_request("/nominatim/search").respond_with_data("", status=500)
     httpserver.expect_ordered_request("/nominatim/search").respond_with_json([result(TOWN)])
     assert find_place("Demostadt", config).name == "Demostadt, Land"
+
+
+def test_a_service_that_asks_for_fewer_calls_is_asked_again_when_it_wants(
+    config: GeonavConfig, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("geonav.providers.places.time.sleep", pauses.append)
+    found = Response(json.dumps([result(TOWN)]), content_type="application/json")
+    replies = [Response("", 429, {"Retry-After": "7"}), found, Response("", 429, {"Retry-After": "120"})]
+    httpserver.expect_request("/nominatim/search").respond_with_handler(lambda _: replies.pop(0))
+    assert find_place("Demostadt", config).name == "Demostadt, Land"
+    assert pauses == [7.0]
+    with pytest.raises(QuotaError, match="asks for fewer calls"):
+        find_place("Elsewhere", config)
+    assert (pauses, replies) == ([7.0], [])
 
 
 def test_a_clock_that_is_off_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

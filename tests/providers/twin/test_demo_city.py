@@ -28,7 +28,7 @@ def pixels_of(content: bytes) -> np.ndarray:
 @pytest.mark.parametrize("name", ["mapillary", "panoramax"])
 def test_a_view_cut_from_a_sphere_is_the_view_that_google_would_cut(twin, config_of, name):
     city = DemoCity(CityPlan(num_panoramas=2))
-    config = config_of(twin)
+    config = config_of(twin, fetch={"timeout_s": 600.0})  # a cold scene takes as long as the machine needs
     place = city.panoramas[0]
     demo, spheres = (PROVIDERS.load(each).from_config(config) for each in ("demo", name))
     found = demo.search(demo.queries(None, [SamplePoint(place.lat, place.lng)])[0])[0]

@@ -50,7 +50,8 @@ def approve(plan: FetchPlan, config: GeonavConfig, *, yes: bool) -> None:
     check_max_cost(plan.cost_usd, config)
     for item in plan.estimates:
         typer.echo(item.text, err=True)
-    if yes:
+    # What nothing costs needs no answer.
+    if yes or plan.cost_usd <= 0.0:
         return
     if not sys.stdin.isatty():
         msg = f"paid calls of USD {plan.cost_usd:,.2f} need a yes, and there is no terminal to ask at: add --yes"

@@ -43,6 +43,11 @@ def plain(value: object) -> Any:  # noqa: ANN401 - JSON has no narrower type
     return value if isinstance(value, str | int | float | bool | None) else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, as in ``1 point`` and ``2,000 points``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def write_json(value: object) -> None:
     """One compact JSON object on a line of its own."""
     typer.echo(json.dumps(plain(value), separators=(",", ":")))

@@ -86,7 +86,7 @@ def _write(report: PreviewReport, *, as_json: bool) -> None:
         output.write_json(report)
         return
     typer.echo(f"{report.name}: {report.area_km2:,.3f} km2 about {report.lat:.5f} {report.lng:.5f}")
-    typer.echo(f"{report.num_points:,} points every {report.spacing_m:g} m")
+    typer.echo(f"{output.counted(report.num_points, 'point')} every {report.spacing_m:g} m")
     typer.echo(f"about {report.expected_panoramas:,} panoramas, if its streets are a town's with one every 10 m")
     columns = ("provider", ">searches", ">panoramas", ">pictures", ">height calls", ">USD")
     rows = [

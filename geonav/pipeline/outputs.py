@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from geonav.data.files import storage_errors
-from geonav.errors import UsageError
+from geonav.errors import StorageError, UsageError
 
 
 def prepared(path: Path, endings: tuple[str, ...]) -> Path:
@@ -17,7 +18,7 @@ def prepared(path: Path, endings: tuple[str, ...]) -> Path:
 
     Raises:
         UsageError: the ending is none of them, or there is a folder of that name, or a file where its folder should be.
-        StorageError: the folder cannot be made.
+        StorageError: the folder cannot be made, or takes no files.
     """
     if path.suffix.lower() not in endings:
         msg = f"--output {path}: end its name with {' or '.join(endings)}"
@@ -29,6 +30,13 @@ def prepared(path: Path, endings: tuple[str, ...]) -> Path:
     if not nearest.is_dir():
         msg = f"--output {path}: {nearest} is no folder"
         raise UsageError(msg)
-    with storage_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Found out now, and not when all the work is done.
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+    except FileNotFoundError:  # said of /proc and the like, where there is no place for files of one's own
+        msg = f"cannot write {path}: {path.parent} takes no files; choose another folder and run the command again"
+        raise StorageError(msg) from None
     return path

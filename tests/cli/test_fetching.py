@@ -145,7 +145,16 @@ def test_without_a_provider_it_is_the_one_that_the_database_has(
     )  # fmt: skip
 
 
-def test_paid_calls_need_a_yes(run: Run, world: World) -> None:
+def test_calls_that_cost_nothing_need_no_yes(run: Run, world: World) -> None:
+    run("fetch", "metadata", *HERE, *DB)
+    ended = run("fetch", "panoramas", *DB)
+    assert (ended.code, world.count("picture")) == (0, 24)
+    assert ended.err.count("USD 0.00") == 2
+
+
+def test_paid_calls_need_a_yes(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for sku in ("STREET_VIEW", "ELEVATION"):
+        monkeypatch.setenv(f"GEONAV_PRICES__{sku}", "[[1e9, 7.0]]")
     run("fetch", "metadata", *HERE, *DB)
     for command in ("elevation", "panoramas"):
         ended = run("fetch", command, *DB)
@@ -155,6 +164,7 @@ def test_paid_calls_need_a_yes(run: Run, world: World) -> None:
 
 
 def test_the_answer_at_a_terminal_counts(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEONAV_PRICES__STREET_VIEW", "[[1e9, 7.0]]")
     run("fetch", "metadata", *HERE, *DB)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     answers = iter([False, True])

@@ -56,6 +56,20 @@ def test_points_that_were_written_can_be_previewed_again(run: Run, tmp_path: Pat
     assert json.loads(ended.out)["num_points"] == json.loads(run(*DISC, "--spacing", "50", "--json").out)["num_points"]
 
 
+def test_one_point_is_no_plural(run: Run) -> None:
+    Path("one.csv").write_text("lat,lng\n48.94,8.4\n", "utf-8")
+    ended = run("preview", "--points", "one.csv")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[1].startswith("1 point every ")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files, as /proc is")
+def test_a_folder_that_takes_no_files_is_one_line(run: Run) -> None:
+    ended = run("preview", "--point", "48.94", "8.4", "--radius", "50", "--spacing", "20", "--output", "/proc/x.html")
+    assert (ended.code, ended.err.count("\n")) == (8, 1)
+    assert ended.err.startswith("error: cannot write /proc/x.html: ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

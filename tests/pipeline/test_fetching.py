@@ -106,6 +106,12 @@ def test_an_entry_says_all_that_is_known(tmp_path: Path) -> None:
     assert angles_from_rotation(pose[:3, :3]) == pytest.approx((90.0, 10.0, 0.0), abs=0.01)
 
 
+@pytest.mark.parametrize("fov_deg", [90.0, 80.0, 63.7])
+def test_the_field_of_view_is_the_one_asked_for(tmp_path: Path, fov_deg: float) -> None:
+    fetch_all(tmp_path / "db", config_of(fov_deg=fov_deg, n_directions=1))
+    assert Database.open(tmp_path / "db").metadata("fake_p000_00").fov == fov_deg
+
+
 def test_angles_hold_against_true_north_at_the_camera(tmp_path: Path, world: World) -> None:
     far = Panorama("fake", "far", 48.9, 8.95, "cut_by_provider", alt_m=200.0, alt_datum="egm96")
     world.panoramas = {"q": [far]}

@@ -101,7 +101,15 @@ def _step(
 
         return write
 
-    return Step("elevation", batches, len(batches), ask, found, failed, lambda batch: f"{len(batch)} points")
+    return Step(
+        "elevation",
+        batches,
+        len(batches),
+        ask,
+        found,
+        failed,
+        lambda batch: f"{len(batch)} point{'s' * (len(batch) != 1)}",
+    )
 
 
 def _carry_out(

@@ -24,7 +24,7 @@ from geonav.pipeline.fetching.datums import converted_height_m
 from geonav.settings.fetching import FetchConfig
 
 # Changes when entries are to be described in another way, so that those of older runs are described anew.
-_DESCRIPTION = 1
+_DESCRIPTION = 2
 _MAX_NAME = 120
 
 
@@ -114,6 +114,7 @@ class Describer:
         alt_m = self.height_m(stored)
         fields: dict[str, Any] = {
             **camera_fields(camera),
+            "fov": float(spec.fov_deg),  # as asked for; by way of the focal length it would lose its last digit
             "lat": panorama.lat,
             "lng": panorama.lng,
             "alt": alt_m,

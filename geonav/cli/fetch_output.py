@@ -26,6 +26,9 @@ def write_plan(plan: FetchPlan, *, at_most: bool, as_json: bool) -> None:
         known = {**output.plain(plan), "cost_usd": plan.cost_usd, "is_upper_bound": at_most}
         output.write_json(known)
         return
+    if plan.metadata_calls is not None:
+        calls, there = output.counted(plan.metadata_calls, "call"), output.counted(plan.known, "panorama")
+        typer.echo(f"metadata: {calls}, {plan.answered:,} answered before; {there} known")
     if plan.panoramas is None:
         typer.echo("how many panoramas there are is known after 'geonav fetch metadata'; nothing was fetched")
         return

@@ -96,7 +96,7 @@ def metadata(
         msg = "no area named: give --point LAT LNG --radius M, --place NAME or --points FILE"
         raise UsageError(msg)
     if dry_run:
-        _write_area_plan(sampling, config, as_json)
+        _write_area_plan(sampling, config, _options(retry_failed, refresh), None, as_json)
         return
     report = _fetch_metadata(context, path, sampling, config, _options(retry_failed, refresh))
     if view:
@@ -192,7 +192,7 @@ def panoramas(
     path = database_path(config)
     sampling = _sampling(config, point, place, radius, points, along_streets)
     if dry_run and sampling is not None:
-        _write_area_plan(sampling, config, as_json)
+        _write_area_plan(sampling, config, _options(retry_failed, False), _options(retry_failed, refresh), as_json)
         return
     reports = []
     if sampling is not None:
@@ -280,10 +280,14 @@ def _write_plan(config: GeonavConfig, retry_failed: bool, refresh: bool, as_json
     fetch_output.write_plan(plan, at_most=False, as_json=as_json)
 
 
-def _write_area_plan(sampling: Sampling, config: GeonavConfig, as_json: bool) -> None:
-    from geonav.pipeline.fetching.planning import plan_area
+def _write_area_plan(
+    sampling: Sampling, config: GeonavConfig, metadata: FetchOptions, pictures: FetchOptions | None, as_json: bool
+) -> None:
+    from geonav.pipeline.fetching.area import plan_area
 
-    fetch_output.write_plan(plan_area(sampling, config), at_most=True, as_json=as_json)
+    for_pictures = _options(False, False) if pictures is None else pictures
+    plan = plan_area(database_path(config), sampling, config, metadata=metadata, pictures=for_pictures)
+    fetch_output.write_plan(plan, at_most=plan.unknown > 0 or plan.panoramas is None, as_json=as_json)
 
 
 def _draw(path: Path, config: GeonavConfig) -> None:

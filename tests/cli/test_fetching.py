@@ -59,12 +59,14 @@ def test_panoramas_of_an_area_do_what_is_missing_before(run: Run, world: World) 
 
 
 def test_a_dry_run_prices_and_calls_nobody(run: Run, world: World) -> None:
+    world.panoramas = street(50).panoramas
     ended = run("fetch", "panoramas", *HERE, *DB, "--dry-run", "--json", "--spacing", "10", "--n-directions", "300")
     plan = json.loads(ended.out)
     assert (ended.code, plan["is_upper_bound"], world.calls) == (0, True, [])
     assert plan["views"] == plan["panoramas"] * 300
     assert plan["cost_usd"] == pytest.approx((plan["views"] - 10_000) * 7 / 1000)
     assert not Path("db").exists()
+    world.panoramas = street(3).panoramas
     run("fetch", "metadata", *HERE, *DB)
     world.calls.clear()
     ended = run("fetch", "panoramas", *DB, "--dry-run")
@@ -82,7 +84,10 @@ def test_a_dry_run_prices_and_calls_nobody(run: Run, world: World) -> None:
 def test_where_only_asking_tells(run: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeProvider, "searches", "boxes")
     ended = run("fetch", "metadata", *HERE, *DB, "--dry-run")
-    assert ended.out == "how many panoramas there are is known after 'geonav fetch metadata'; nothing was fetched\n"
+    assert ended.out == (
+        "metadata: 3 calls, 0 answered before; 0 panoramas known\n"
+        "how many panoramas there are is known after 'geonav fetch metadata'; nothing was fetched\n"
+    )
     plan = json.loads(run("fetch", "metadata", *HERE, *DB, "--dry-run", "--json").out)
     assert (plan["panoramas"], plan["cost_usd"], world.calls) == (None, 0, [])
 

@@ -111,3 +111,24 @@ def test_answers_that_cannot_be_used_count_as_paid_and_max_cost_stops_on_them(
 def spent() -> int:
     with Manifest.open(Database.open("db"), read_only=True) as manifest:
         return manifest.spend.this_month("street_view")
+
+
+def test_a_dry_run_of_an_area_counts_what_is_known_and_asks_no_answered_point_again(run: Run, world: World) -> None:
+    assert run("fetch", "metadata", *HERE, *DB, "--provider", "fake").code == 0
+    world.calls.clear()
+    area = [*HERE, *DB, "--provider", "fake"]
+    for command in ("metadata", "panoramas"):
+        plan = plan_of(run, command, *area)
+        assert [plan[key] for key in ("metadata_calls", "answered", "known", "panoramas")] == [0, 3, 3, 3]
+        assert (plan["is_upper_bound"], plan["height_calls"], plan["views"]) == (False, 1, 6)
+    world.panoramas = street(5).panoramas
+    plan = plan_of(run, "panoramas", *area)
+    assert [plan[key] for key in ("metadata_calls", "answered", "known", "panoramas")] == [2, 3, 3, 5]
+    assert (plan["is_upper_bound"], plan["height_calls"], plan["views"]) == (True, 2, 10)
+    said = run("fetch", "metadata", *area, "--dry-run").out.splitlines()
+    assert said[:2] == [
+        "metadata: 2 calls, 3 answered before; 3 panoramas known",
+        "at most 5 panoramas; to be fetched: at most 10 views",
+    ]
+    assert plan_of(run, "metadata", *area, "--refresh")["metadata_calls"] == 5
+    assert world.calls == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
@@ -17,11 +16,7 @@ from geonav.pipeline.fetching.target import height_source_of, provider_of
 from geonav.pipeline.fetching.views import planned_views, uid_of
 from geonav.pipeline.pricing import Estimate, estimate, total_usd
 from geonav.providers.base import Provider
-from geonav.providers.registry import HEIGHT_SOURCES, PROVIDERS
 from geonav.settings.fetching import FetchConfig
-
-if TYPE_CHECKING:
-    from geonav.pipeline.sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,10 @@ class FetchPlan:
         views: to be fetched.
         picture_calls: that give them.
         estimates: of the calls that are paid; none where nothing is.
+        known: of an area's plan, panoramas of the provider that are known.
+        metadata_calls: of an area's plan, for finding panoramas; None where no area is named or only asking tells.
+        answered: queries of the area that are not asked again.
+        unknown: queries that are, each of which may find one panorama more, or in an area of boxes any number.
     """
 
     provider: str | None
@@ -43,6 +42,10 @@ class FetchPlan:
     views: int | None
     picture_calls: int | None
     estimates: tuple[Estimate, ...]
+    known: int = 0
+    metadata_calls: int | None = None
+    answered: int = 0
+    unknown: int = 0
 
     @property
     def cost_usd(self) -> float:
@@ -94,19 +97,6 @@ def plan_fetch(
                 picture_calls += num_calls(stored, len(missing))
             estimates += _estimates(manifest, provider.paid_as, picture_calls, config)
     return FetchPlan(name, num_panoramas, height_calls, views, picture_calls, tuple(estimates))
-
-
-def plan_area(sampling: Sampling, config: GeonavConfig) -> FetchPlan:
-    """The most that an area can come to whose panoramas are not known yet: one at each point; calls nobody."""
-    provider = PROVIDERS.load(config.fetch.provider)
-    if provider.searches != "points":
-        return FetchPlan(provider.name, None, None, None, None, ())
-    source = HEIGHT_SOURCES.load(config.elevation.source)
-    count = len(sampling.points)
-    height_calls, views = -(-count // source.batch_size), count * config.fetch.n_directions
-    paid = [(source.paid_as, height_calls), (provider.paid_as, views)]
-    estimates = [estimate(sku, calls, config.prices) for sku, calls in paid if sku is not None and calls]
-    return FetchPlan(provider.name, count, height_calls, views, views, tuple(estimates))
 
 
 def _estimates(manifest: Manifest, sku: str | None, calls: int, config: GeonavConfig) -> list[Estimate]:

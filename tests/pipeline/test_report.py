@@ -131,7 +131,7 @@ def test_figures_are_those_of_summary_json(sets: tuple[Path, Database]) -> None:
     assert (summary["num_queries"], summary["num_located"], summary["median_m"]) == (3, 1, 0.5)
     page = Page(text)
     for name, value in summary.items():
-        assert page.row(name)[1] == str(value)
+        assert page.row(name)[1] == ("none" if value is None else str(value))
     errors = {photo["query"]: photo["position_error_m"] for photo in json.loads((out / "queries.json").read_bytes())}
     assert errors == {BOLD: pytest.approx(0.5), QUOTED: None, LOST: None}
 
@@ -199,7 +199,7 @@ def test_a_report_replaces_the_last_one_whole_or_not_at_all(sets: tuple[Path, Da
     (out / "old.html").hardlink_to(out / "report.html")
     _, after, _ = evaluated(sets, "another")
     assert (out / "old.html").read_text("utf-8") == before != after
-    names = {"old.html", "queries.json", "report.html", "results.jsonl", "summary.json"}
+    names = {"old.html", "queries.json", "report.html", "results.jsonl", "retrieval.json", "summary.json"}
     assert {file.name for file in out.iterdir()} == names
 
 

@@ -41,6 +41,7 @@ from geonav.data.names import checked_name, checked_uid
 from geonav.errors import DatabaseError
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
+_LONG_VECTOR = 4096
 OWN_FOLDER = ".geonav"
 
 
@@ -262,9 +263,9 @@ class Database:
         return load_vector(self.entry_path(uid) / f"{checked_name(name)}_descriptor.npy")
 
     def write_global(self, uid: str, name: str, vector: NDArray[np.float32]) -> None:
-        """Store a global descriptor (D,) as float32."""
+        """Store a global descriptor (D,): float32, or float16 where it is long, since its numbers then cancel out."""
         path = self.entry_path(uid) / f"{checked_name(name)}_descriptor.npy"
-        atomic_save_array(path, np.asarray(vector, np.float32))
+        atomic_save_array(path, np.asarray(vector, np.float16 if len(vector) > _LONG_VECTOR else np.float32))
 
     def index_dir(self, name: str) -> Path:
         """Where the index of a global descriptor lies; the folder may not exist yet."""

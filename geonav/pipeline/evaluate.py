@@ -21,10 +21,11 @@ from geonav.data.results import LocalizationResult
 from geonav.errors import DatabaseError, ImageError
 from geonav.geometry.pose import camera_center, rotation_error_deg
 from geonav.pipeline.candidates import DEPTH
+from geonav.pipeline.hits import Retrieved
 from geonav.pipeline.localize import Localizer
 from geonav.pipeline.recall import DEPTH as NUM_HITS
 from geonav.pipeline.recall import PhotoRecall, photo_recall, positions, recall_summary, write_photos
-from geonav.pipeline.retrieval import Retrieved, is_itself
+from geonav.pipeline.retrieval import is_itself
 
 # The field's thresholds (visuallocalization.net): metres and degrees.
 THRESHOLDS = ((0.25, 2.0), (0.5, 5.0), (5.0, 10.0))

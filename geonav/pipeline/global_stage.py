@@ -43,7 +43,11 @@ _SETTINGS_FILE = "settings.json"
 _MAX_SAMPLES = 1000
 # Vectors that a PCA is learned from at most.
 _MAX_VECTORS = 10_000
+_MAX_NUMBERS = 1 << 28  # in all of them: 1 GiB of a temporary file
 _VECTORS_AT_ONCE = 1000
+_NUM_PHOTOS = "num_photos"
+# A database so many times as large as the one that was learned from is worth learning from again.
+_GROWN = 4
 
 
 class GlobalStage:
@@ -66,7 +70,7 @@ class GlobalStage:
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
         self._section = section
-        self._projection = Projection(self._folder, section, self.stamp)
+        self._projection = Projection(self._folder, section, self.stamp, descriptor.usual_pca)
         self._index: VectorIndex | None = None
 
     @property
@@ -134,8 +138,9 @@ class GlobalStage:
                 some = _spread(uids, _MAX_SAMPLES)
                 is_picture = descriptor.source == "pixels"
                 descriptor.train(PictureSequence(database, some) if is_picture else FeatureSequence(features, some))
-            arrays = dict(descriptor.learned())
+            arrays = {**descriptor.learned(), _NUM_PHOTOS: np.array(len(uids))}
             learned.write(base, arrays)
+        _hint_at_growth(descriptor, arrays, len(uids))
         stage = cls(database, descriptor, features, section, fingerprint(arrays))
         stage._journal.start()
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
@@ -188,8 +193,10 @@ class GlobalStage:
             DatabaseError: an entry's vector cannot be read.
             StorageError: the disk is full, read-only or not permitted.
         """
-        if self._projection.is_missing:
-            self._projection.learn(self._some_vectors(_spread(uids, _MAX_VECTORS)), len(uids))
+        if self._projection.is_due(len(uids)):
+            some = _spread(uids, min(_MAX_VECTORS, _MAX_NUMBERS // self.descriptor.dim))
+            self._projection.learn(self._some_vectors(some), len(uids))
+            self._index = None  # its vectors were not shortened
         kind = choose_kind(self._section.index, len(uids))
         index = self._index
         is_new = index is None or index.kind != kind
@@ -224,6 +231,17 @@ class GlobalStage:
         """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
         size = _file_size(self._database.image_path(uid))
         return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
+
+
+def _hint_at_growth(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]], num_photos: int) -> None:
+    learned_from = int(arrays.get(_NUM_PHOTOS, num_photos))
+    if descriptor.needs_training and num_photos >= _GROWN * max(learned_from, 1):
+        logger.warning(
+            "%s learned from %d photos and there are %d now: `geonav index global --retrain` would find places better",
+            descriptor.name,
+            learned_from,
+            num_photos,
+        )
 
 
 def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: GeonavConfig) -> str:

@@ -19,11 +19,12 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
+from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
-from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Asked, Retrieved, Retriever
+from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Retriever
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.pipeline.stored import with_recorded
 from geonav.pose.acceptance import Thresholds

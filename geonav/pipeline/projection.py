@@ -24,14 +24,27 @@ logger = logging.getLogger(__name__)
 _PCA_FILE = "pca.npz"
 # With fewer vectors than so many for each axis, the last axes that a PCA finds are chance.
 _VECTORS_PER_AXIS = 4
+# Of fewer photos than these nothing is learned unless it is asked for.
+_LEAST_PHOTOS = 200
 
 
 class Projection:
-    """How the vectors of one descriptor in one database are shortened for its index; not at all unless asked for."""
+    """How the vectors of one descriptor in one database are shortened for its index.
 
-    def __init__(self, folder: Path, section: GlobalConfig, vectors_stamp: str) -> None:
-        """Bind it to what is stored in ``folder``; ``vectors_stamp`` is that of the vectors before."""
-        self._count, self._whitening = section.pca or 0, section.whitening
+    That is what was asked for; else what is usual for the descriptor, once there are photos enough to learn it from.
+    """
+
+    def __init__(self, folder: Path, section: GlobalConfig, vectors_stamp: str, usual: int) -> None:
+        """Bind it to what is stored in ``folder``.
+
+        Args:
+            folder: of the index.
+            section: what is asked for.
+            vectors_stamp: that of the vectors before.
+            usual: how many numbers, where ``section`` does not say.
+        """
+        self._is_usual = section.pca is None
+        self._count, self._whitening = usual if section.pca is None else section.pca, section.whitening
         self._vectors_stamp = vectors_stamp
         self._stored = LearnedArrays(folder / _PCA_FILE)
         self._pca: Pca | None = None
@@ -41,10 +54,10 @@ class Projection:
         """What was asked for; nothing where vectors stay as they are."""
         return {"pca": self._count, "whitening": self._whitening} if self._count else {}
 
-    @property
-    def is_missing(self) -> bool:
-        """Whether one is wanted and there is none yet."""
-        return bool(self._count) and self._pca is None
+    def is_due(self, num_photos: int) -> bool:
+        """Whether one is to be learned from a database of so many photos: it is wanted and there is none yet."""
+        is_wanted = num_photos >= _LEAST_PHOTOS if self._is_usual else bool(self._count)
+        return bool(self._count) and is_wanted and self._pca is None
 
     @property
     def stamp(self) -> str:
@@ -54,11 +67,11 @@ class Projection:
         return stamp_of({"vectors": self._vectors_stamp, **self.settings, "learned": fingerprint(self._pca.learned())})
 
     def load(self) -> bool:
-        """Take over what is stored; False where one is wanted and there is none of these settings."""
+        """Take over what is stored; False where one was asked for and there is none of these settings."""
         arrays = self._stored.read(self._asked) if self._count else None
         if arrays is not None:
             self._pca = Pca.load(arrays)
-        return not self.is_missing
+        return self._is_usual or not self._count or self._pca is not None
 
     def learn(self, samples: Iterable[Vectors], num_photos: int) -> None:
         """Learn from vectors, given some at a time, of a database of so many photos.
@@ -67,7 +80,7 @@ class Projection:
             DatabaseError: there is nothing to learn from.
             StorageError: what was learned cannot be stored.
         """
-        if num_photos < _VECTORS_PER_AXIS * self._count:
+        if num_photos < _VECTORS_PER_AXIS * self._count and not self._is_usual:
             logger.warning(
                 "a PCA to %d numbers is learned from %d photos only: run `geonav index global --retrain` when there "
                 "are more",
@@ -101,6 +114,7 @@ class ProjectedDescriptor:
         self.name = inner.name
         self.source: Literal["features", "pixels"] = inner.source
         self.needs_training = inner.needs_training
+        self.usual_pca = 0
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
@@ -16,10 +16,12 @@ from geonav.data.features import LocalFeatures
 from geonav.data.places import Places
 from geonav.errors import DatabaseError, UsageError
 from geonav.geometry.geodesy import GeoPoint
+from geonav.pipeline.hits import Asked, Hit, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import is_same_file
 from geonav.pipeline.query import QueryPhoto
 from geonav.pipeline.stages import PlaceSearch
+from geonav.pipeline.vouching import Vouching
 from geonav.registry import Registry
 from geonav.retrieval.base import Vector
 from geonav.retrieval.filters import Filters, around
@@ -33,10 +35,12 @@ Rerank = Callable[[Vector, Vectors, RerankOptions], Vectors]
 INLIERS = "inliers"
 EXPANSION = "qe"
 PLAIN = "none"
+NEIGHBOURS = "neighbours"
 RERANKERS = Registry(
     "re-ranker",
     {
         PLAIN: "geonav.retrieval.rerank.options:by_similarity",
+        NEIGHBOURS: "geonav.retrieval.rerank.options:by_similarity",  # and by that of the references around
         "gnn": "geonav.retrieval.rerank.options:by_shared_neighbours",
         "k-reciprocal": "geonav.retrieval.rerank.options:by_reciprocal_neighbours",
         "dba": "geonav.retrieval.rerank.options:by_augmented_vectors",
@@ -48,66 +52,10 @@ DEFAULT_GPS_STD_M = 10.0
 # A photo shows references that stand this far from it; three standard deviations of its position come on top.
 _REACH_M = 50.0
 _GPS_SIGMAS = 3.0
+# Copies of one photo in a database, at most.
+_LIKE_ITSELF = 3
 # Hits looked through at first for each place that is wanted.
 _VIEWS_LOOKED_AT = 4
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A reference that was found.
-
-    Attributes:
-        uid: its name.
-        score: what it was ordered by, higher is better: similarity, or what a re-ranker made of it.
-        similarity: inner product of the global descriptors.
-        num_inliers: matches that one rigid scene explains; None where it was not matched.
-    """
-
-    uid: str
-    score: float
-    similarity: float
-    num_inliers: int | None = None
-
-
-@dataclass(frozen=True)
-class Retrieved:
-    """What was found for one photo.
-
-    Attributes:
-        hits: best first.
-        reason: why there are none; None where there are.
-        notes: what a careful reader should know.
-        excluded: references left out because they are the photo itself.
-        matches: of the references whose inliers were counted, for whoever would match them again.
-    """
-
-    hits: list[Hit] = field(default_factory=list)
-    reason: str | None = None
-    notes: list[str] = field(default_factory=list)
-    excluded: list[str] = field(default_factory=list)
-    matches: dict[str, Matches] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A photo to find references for.
-
-    Attributes:
-        photo: its pixels and EXIF.
-        vectors: its global descriptor (D,), or several where several looks at it are searched for.
-        features: its local features, which counting inliers needs.
-        leaves_out_itself: a reference made of the same file is no hit.
-    """
-
-    photo: QueryPhoto
-    vectors: Sequence[Vector]
-    features: LocalFeatures | None = None
-    leaves_out_itself: bool = False
-
-    @property
-    def vector(self) -> Vector:
-        """The one vector (D,), or the mean of several."""
-        return self.vectors[0] if len(self.vectors) == 1 else np.mean(self.vectors, axis=0, dtype=np.float32)
 
 
 class Retriever:
@@ -159,6 +107,19 @@ class Retriever:
             usual = neighbours_by_views(views_per_place(self.places))
             k1, k2 = k1 or usual[0], k2 or usual[1]
         return RerankOptions(k1, k2, settings.alpha, settings.layers, settings.blend)
+
+    @property
+    def _vouches(self) -> bool:
+        """Whether neighbours vouch for hits; inliers are counted of the best in that order."""
+        return self._name in {NEIGHBOURS, INLIERS} and self._settings.support > 0
+
+    @property
+    def _is_plain(self) -> bool:
+        return self._name in {PLAIN, NEIGHBOURS, INLIERS} and not self._vouches
+
+    @cached_property
+    def _vouching(self) -> Vouching:
+        return Vouching(self.places, self._index, self._settings.support)
 
     def describe(self, photo: QueryPhoto, features: LocalFeatures | None) -> list[Vector]:
         """The photo's global descriptor (D,), or those of several looks at it as ``search.query_augmentation`` says.
@@ -219,7 +180,7 @@ class Retriever:
     def _distinct(self, asked: Asked, k: int, allowed: set[str] | None, excluded: list[str]) -> list[Hit]:
         """The ``k`` best of different places, or simply the ``k`` best."""
         depth = k + asked.leaves_out_itself
-        if self._name not in {PLAIN, INLIERS}:
+        if not self._is_plain:
             depth = max(depth, self._settings.rerank_depth)
         if self._grouped:
             depth = max(depth, _VIEWS_LOOKED_AT * k)
@@ -253,8 +214,19 @@ class Retriever:
         if self._name == EXPANSION and found:
             near = self._index.vectors([uid for uid, _ in found[: self.options.k2]])
             found = self._index.search(self.options.expanded(vector, near), depth, allowed=allowed)
-        few = 0 if self._name in {PLAIN, INLIERS} else self._settings.rerank_depth
-        return [*self._reordered(vector, found[:few]), *(Hit(uid, score, score) for uid, score in found[few:])]
+        few = 0 if self._is_plain else self._settings.rerank_depth
+        first = self._vouched(asked, found[:few], allowed) if self._vouches else self._reordered(vector, found[:few])
+        return [*first, *(Hit(uid, score, score) for uid, score in found[few:])]
+
+    def _vouched(self, asked: Asked, found: list[tuple[str, float]], allowed: set[str] | None) -> list[Hit]:
+        if not found:
+            return []
+        # The photo itself, found first where it is among the references, must not vouch for its neighbours.
+        sha256 = asked.photo.photo.sha256
+        itself = [uid for uid, _ in found[:_LIKE_ITSELF] if is_itself(self._database, uid, sha256)]
+        scores = self._vouching.scores(asked.vector, found, allowed, itself)
+        order = np.argsort(-scores, kind="stable")
+        return [Hit(found[row][0], float(scores[row]), found[row][1]) for row in order.tolist()]
 
     def _reordered(self, vector: Vector, found: list[tuple[str, float]]) -> list[Hit]:
         if not found:

@@ -15,9 +15,10 @@ from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import read_mask
 from geonav.geometry.geodesy import GeoPoint, distance_m
+from geonav.pipeline.hits import Asked, Hit, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.query import QueryPhoto, read_query
-from geonav.pipeline.retrieval import INLIERS, Asked, Hit, Retrieved, Retriever
+from geonav.pipeline.retrieval import INLIERS, Retriever
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.pipeline.stored import with_recorded
 

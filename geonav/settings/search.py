@@ -38,7 +38,14 @@ class SearchConfig(Section):
         None, description="one reference of each place, its best; not set: on for search, off for localize"
     )
     group_within_m: float = Field(1.0, ge=0, description="references nearer to each other than this are one place")
-    rerank: str = Field("none", description="order: none, gnn, k-reciprocal, qe, dba or inliers")
+    rerank: str = Field(
+        "neighbours",
+        description="order: none, neighbours (references around a hit vouch for it), gnn, k-reciprocal, qe, dba or "
+        "inliers",
+    )
+    support: float = Field(
+        0.5, ge=0, le=10, description="how much a neighbour's similarity counts in neighbours; the hit's own counts 1"
+    )
     rerank_depth: int = Field(
         200, ge=1, le=5000, description="best references that descriptors re-rank; the rest follow"
     )

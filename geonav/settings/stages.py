@@ -36,7 +36,18 @@ class GlobalConfig(Section):
         description="global descriptor: vlad, megaloc, eigenplaces, cosplace, boq, salad, dinov2, netvlad, "
         "radenovic_gldv1, radenovic_gldv2, radenovic_sfm120k, dvgl, onnx:PATH or torchscript:PATH",
     )
-    num_clusters: int = Field(64, ge=1, le=4096, description="words in the vocabulary of vlad")
+    num_clusters: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="words in a vocabulary; if unset 256 for vlad, 64 for dinov2 pooled by vlad",
+    )
+    power: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="vlad's sums are taken to this power, so that no texture drowns the rest; 1 is plain",
+    )
     backbone: str | None = Field(
         None,
         description="network under a descriptor, such as resnet18conv4 or resnet101; the descriptor's own if unset",
@@ -56,7 +67,8 @@ class GlobalConfig(Section):
     pca: int | None = Field(
         None,
         ge=0,
-        description="shorten every vector to so many numbers, along axes learned from the database; 0 for none",
+        description="shorten every vector to so many numbers, along axes learned from the database; 0 for none; if "
+        "unset 512 for vlad where there are photos enough, none for networks",
     )
     whitening: float = Field(
         0.5, ge=0, le=1, description="with pca, how far its axes are made alike: 0 none, 0.5 half, 1 full"

@@ -93,11 +93,13 @@ class GlobalDescriptor(Protocol):
         name: the registry's name, which also names the stored files.
         source: what :meth:`describe` takes: the picture's local features or its pixels.
         needs_training: whether :meth:`train` must have run (or :meth:`load`) before :meth:`describe`.
+        usual_pca: numbers that its vectors are shortened to by a PCA of the database where nothing is said; 0 for none.
     """
 
     name: str
     source: Literal["features", "pixels"]
     needs_training: bool
+    usual_pca: int
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:

@@ -17,6 +17,7 @@ from geonav.data.database import Database
 from geonav.data.images import read_image
 from geonav.data.metadata import ImageMetadata
 from geonav.errors import DatabaseError, StorageError, UsageError
+from geonav.pipeline import projection
 from geonav.pipeline.index import index_global, index_local
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.vision.disk import DiskExtractor
@@ -369,3 +370,27 @@ def test_a_pca_is_given_up_again(database: Database) -> None:
     assert index_global(database, indexing(pca=0)).computed == 0
     assert load_global(database, settings()).descriptor.dim == 512
     assert search(database, settings(), "p2")[0] == "p2"
+
+
+def test_vectors_are_shortened_once_there_are_photos_enough(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(projection, "_LEAST_PHOTOS", 6)
+    own = load_global(database, settings(max_keypoints=100)).descriptor.dim
+    assert own == 4 * 128
+    for number in range(4, 7):
+        add(database, f"p{number}", number)
+    index_global(database, settings(max_keypoints=100))
+    place = load_global(database, settings(max_keypoints=100))
+    assert place.descriptor.dim == place.index.dim == 6  # of seven photos
+    for number in range(7, 17):
+        add(database, f"p{number}", number)
+    with caplog.at_level("WARNING"):
+        index_global(database, settings(max_keypoints=100))
+    assert "learned from 4 photos and there are 17 now" in caplog.text
+    place = load_global(database, settings(max_keypoints=100))
+    assert place.index.dim == 6
+    features = load_features(database, settings()).read("p9")
+    assert place.index.search(place.descriptor.describe(features), 1)[0][0] == "p9"
+    index_global(database, settings(max_keypoints=100), retrain=True)
+    assert load_global(database, settings(max_keypoints=100)).index.dim == 16

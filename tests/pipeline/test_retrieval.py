@@ -15,11 +15,13 @@ from geonav.data.metadata import ImageMetadata
 from geonav.data.places import Places
 from geonav.errors import UsageError
 from geonav.geometry.geodesy import GeoPoint, moved
+from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.recall import photo_recall, recall_summary
-from geonav.pipeline.retrieval import Asked, Retrieved, Retriever
+from geonav.pipeline.retrieval import Retriever
 from geonav.pipeline.stages import PlaceSearch
+from geonav.pipeline.vouching import Vouching
 from geonav.retrieval.flat import FlatIndex
 from geonav.vision.base import Matches
 from tests.data.photos import exif, gps, jpeg, write_jpeg
@@ -99,7 +101,8 @@ def ask(database: Database, index: FlatIndex, photo: QueryPhoto) -> Ask:
     """Ask with ``[search]`` settings; everything else is given by name."""
 
     def call(k: int, *, given: QueryPhoto = photo, exif_gps: bool = False, grouped: bool = False, **search: Any) -> Any:
-        config = load_config(overrides={"search": search, "localize": {"exif_gps": exif_gps}})
+        asked = {"rerank": "none", **search}
+        config = load_config(overrides={"search": asked, "localize": {"exif_gps": exif_gps}})
         place = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
         retriever = Retriever(database, config, place, lambda: pytest.fail("not asked for"), grouped=grouped)
         return retriever.retrieve(Asked(given, retriever.describe(given, None)), k)
@@ -111,7 +114,43 @@ def _uids(found: Retrieved) -> list[str]:
     return [hit.uid for hit in found.hits]
 
 
-def test_without_settings_hits_are_the_indexs(ask: Ask, index: FlatIndex) -> None:
+def test_neighbours_vouch_for_a_place_against_a_look_alike(database: Database, tmp_path: Path) -> None:
+    """One view of p8 looks most like the photo; p2 does a little less, and so do its neighbours on both sides."""
+    like = {"p8v0": 0.8, "p2v0": 0.75, "p1v0": 0.6, "p3v0": 0.6}
+    photo = read_query(write_jpeg(tmp_path / "q.jpg", seed=5))
+    rows = np.zeros((len(database), DIM), np.float32)
+    for row, uid in enumerate(database.uids()):
+        rows[row, 0] = like.get(uid, 0.1)
+        rows[row, 1 + row % (DIM - 1)] = np.sqrt(1 - rows[row, 0] ** 2)
+    index = FlatIndex(DIM, "stamp")
+    index.add(database.uids(), rows)
+
+    def first(**search: Any) -> list[str]:
+        config = load_config(overrides={"search": search})
+        place = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
+        retriever = Retriever(database, config, place, lambda: pytest.fail("not asked for"), grouped=False)
+        return _uids(retriever.retrieve(Asked(photo, retriever.describe(photo, None)), 2))
+
+    assert first(rerank="none")[0] == "p8v0"
+    assert first()[0] == "p2v0"
+    assert first(support=0.0)[0] == "p8v0"
+    # Found or not: only the best two are ordered anew, and those around them are asked all the same.
+    assert first(rerank_depth=2) == ["p2v0", "p8v0"]
+
+
+def test_a_photo_among_the_references_does_not_vouch_for_its_neighbours(
+    database: Database, index: FlatIndex, photo: QueryPhoto
+) -> None:
+    places = Places.of(database)
+    found = [("p0v0", 1.0), ("p1v0", 0.3), ("p2v0", 0.2)]
+    silent = Vouching(places, index, 0.5)
+    plain = silent.scores(np.zeros(DIM, np.float32), found, allowed=set(), barred=[])
+    barred = silent.scores(np.zeros(DIM, np.float32), found, allowed=set(), barred=["p0v0"])
+    np.testing.assert_allclose(plain[1], 0.3 + 0.5 * np.exp(-2.0) * 1.2, rtol=1e-3)  # 20 m off on either side
+    np.testing.assert_allclose(barred[1], 0.3 + 0.5 * np.exp(-2.0) * 0.2, rtol=1e-3)
+
+
+def test_without_re_ranking_hits_are_the_indexs(ask: Ask, index: FlatIndex) -> None:
     found = ask(7)
     plain = index.search(np.eye(1, DIM, dtype=np.float32)[0], 7)
     assert [(hit.uid, hit.similarity) for hit in found.hits] == plain
@@ -238,7 +277,7 @@ def test_neighbours_follow_the_views_of_a_place(database: Database, index: FlatI
 
 def test_inliers_order_the_best_hits_and_no_more(database: Database, index: FlatIndex, photo: QueryPhoto) -> None:
     counts = Counts({"p2v0": 90, "p1v0": 40, "p9v0": 500})
-    config = load_config(overrides={"search": {"rerank": "inliers", "inlier_depth": 4}})
+    config = load_config(overrides={"search": {"rerank": "inliers", "inlier_depth": 4, "support": 0.0}})
     place = PlaceSearch(Described(), index, 0)  # type: ignore[arg-type]
     counter: Callable[[], InlierCounter] = lambda: counts  # type: ignore[assignment,return-value] # noqa: E731
     retriever = Retriever(database, config, place, counter, grouped=True)

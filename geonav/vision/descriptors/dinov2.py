@@ -29,6 +29,7 @@ BACKBONES = ("dinov2-small", "dinov2-base", "dinov2-large", "dinov2-giant")
 AGGREGATIONS = ("gem", "vlad")
 _LONGER_SIDE_PX = 518
 _POWER = 3
+_NUM_CLUSTERS = 64
 _ITERATIONS = 25
 # Patches that the vocabulary is learned from, for each word.
 _SAMPLES_PER_WORD = 1024
@@ -70,10 +71,12 @@ class Dinov2Descriptor(PixelDescriptor):
         preprocess = Preprocess("longer_side", _LONGER_SIDE_PX, _LONGER_SIDE_PX, multiple=tokens.patch_px)
         settings: dict[str, Any] = {"backbone": backbone, "aggregation": pooling, "weights_sha256": sha256_of(file)}
         if pooling == "vlad":
-            settings["num_clusters"] = section.num_clusters
+            settings["num_clusters"] = section.num_clusters or _NUM_CLUSTERS
         pool = _gem if pooling == "gem" else None
         model = Model(_Pooled(tokens, pool), preprocess.with_size(section.image_size), device, settings)
-        return cls(model, tokens, "gem" if pooling == "gem" else "vlad", section.num_clusters, config.seed)
+        return cls(
+            model, tokens, "gem" if pooling == "gem" else "vlad", section.num_clusters or _NUM_CLUSTERS, config.seed
+        )
 
     @property
     def dim(self) -> int:

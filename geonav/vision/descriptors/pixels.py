@@ -66,6 +66,7 @@ class PixelDescriptor:
     name: str
     source: Literal["features", "pixels"] = "pixels"
     needs_training = False
+    usual_pca = 0
 
     def __init__(self, model: Model) -> None:
         """Describe pictures with ``model``."""

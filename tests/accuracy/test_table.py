@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from geonav.pipeline.hits import Asked
+from geonav.pipeline.query import read_query
 from tests.accuracy.shared_photos import (
     CASTLE,
     HERZ_JESU,
@@ -14,9 +17,11 @@ from tests.accuracy.shared_photos import (
     SEEDS,
     Outcome,
     Scene,
+    camera_of,
     indexed,
     locate_all,
     needs_photos,
+    remembering_localizer,
 )
 
 pytestmark = [needs_photos, pytest.mark.slow]
@@ -107,3 +112,31 @@ def test_the_reported_ellipse_is_true(folder: Path, known: bool) -> None:
     for outcomes in found.values():
         semi_major_m = np.median([np.median(outcome.semi_major_m) for outcome in outcomes])
         assert semi_major_m <= 4 * median_m(outcomes)
+
+
+def test_retrieval_over_both_scenes(folder: Path) -> None:
+    """The first hit is of the right scene, and one of the first five looks at what the photo looks at."""
+    database = indexed(folder, ((Scene(CASTLE), 2), (Scene(HERZ_JESU), 2)))
+    localizer = remembering_localizer(database, 0)
+    assert len(database) == 28
+
+    def scene_of(uid: str) -> str:
+        return HERZ_JESU if "-" in uid else CASTLE  # imported second, so that its names carry a mark
+
+    for name in (CASTLE, HERZ_JESU):
+        poses = {Path(image["image"]).stem: np.array(image["E"]) for image in Scene(name).every(2)}
+        for image in Scene(name).rest(2):
+            photo = read_query(Scene(name).root / image["image"], camera_of(image))
+            features = localizer._extractor.extract([photo.photo.pixels])[0]
+            asked = Asked(photo, localizer._retriever.describe(photo, features), features)
+            hits = [hit.uid for hit in localizer._retriever.retrieve(asked, 5).hits]
+            assert scene_of(hits[0]) == name, image["image"]
+            shared = [uid for uid in hits if scene_of(uid) == name and shares_view(image, poses[uid[:4]])]
+            assert shared, image["image"]
+
+
+def shares_view(image: dict[str, Any], reference: np.ndarray) -> bool:
+    """Whether what stands 15 m before a photo's camera is before the reference's too, within 25 degrees of its axis."""
+    ahead = np.linalg.inv(np.array(image["E"])) @ np.array([0.0, 0.0, 15.0, 1.0])
+    x, y, z = (reference @ ahead)[:3]
+    return bool(z > 0 and np.degrees(np.arctan2(np.hypot(x, y), z)) <= 25.0)

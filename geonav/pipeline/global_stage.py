@@ -16,8 +16,10 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_json, storage_errors
 from geonav.data.images import read_image
+from geonav.data.places import Places
 from geonav.data.stamps import stamp as stamp_of
 from geonav.errors import DatabaseError
+from geonav.pipeline.kinship import hint_at_growth, sample, spread
 from geonav.pipeline.projection import Projection
 from geonav.pipeline.stored import (
     FeatureSequence,
@@ -46,8 +48,6 @@ _MAX_VECTORS = 10_000
 _MAX_NUMBERS = 1 << 28  # in all of them: 1 GiB of a temporary file
 _VECTORS_AT_ONCE = 1000
 _NUM_PHOTOS = "num_photos"
-# A database so many times as large as the one that was learned from is worth learning from again.
-_GROWN = 4
 
 
 class GlobalStage:
@@ -135,12 +135,13 @@ class GlobalStage:
         if arrays is None or not _is_taken_over(descriptor, arrays):
             if descriptor.needs_training:
                 logger.info("learning what %s needs from %s", descriptor.name, database.path)
-                some = _spread(uids, _MAX_SAMPLES)
+                some = spread(uids, _MAX_SAMPLES)
                 is_picture = descriptor.source == "pixels"
                 descriptor.train(PictureSequence(database, some) if is_picture else FeatureSequence(features, some))
             arrays = {**descriptor.learned(), _NUM_PHOTOS: np.array(len(uids))}
             learned.write(base, arrays)
-        _hint_at_growth(descriptor, arrays, len(uids))
+        if descriptor.needs_training:
+            hint_at_growth(descriptor.name, int(arrays.get(_NUM_PHOTOS, len(uids))), len(uids))
         stage = cls(database, descriptor, features, section, fingerprint(arrays))
         stage._journal.start()
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
@@ -194,8 +195,9 @@ class GlobalStage:
             StorageError: the disk is full, read-only or not permitted.
         """
         if self._projection.is_due(len(uids)):
-            some = _spread(uids, min(_MAX_VECTORS, _MAX_NUMBERS // self.descriptor.dim))
-            self._projection.learn(self._some_vectors(some), len(uids))
+            most = min(_MAX_VECTORS, _MAX_NUMBERS // self.descriptor.dim)
+            chosen = sample(Places.of(self._database), uids, most)
+            self._projection.learn(self._some_vectors(chosen.uids), len(uids), chosen.kin)
             self._index = None  # its vectors were not shortened
         kind = choose_kind(self._section.index, len(uids))
         index = self._index
@@ -231,17 +233,6 @@ class GlobalStage:
         """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
         size = _file_size(self._database.image_path(uid))
         return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
-
-
-def _hint_at_growth(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]], num_photos: int) -> None:
-    learned_from = int(arrays.get(_NUM_PHOTOS, num_photos))
-    if descriptor.needs_training and num_photos >= _GROWN * max(learned_from, 1):
-        logger.warning(
-            "%s learned from %d photos and there are %d now: `geonav index global --retrain` would find places better",
-            descriptor.name,
-            learned_from,
-            num_photos,
-        )
 
 
 def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: GeonavConfig) -> str:
@@ -288,13 +279,6 @@ def _base_settings(descriptor: GlobalDescriptor, features: StoredFeatures) -> di
     """The descriptor's settings and, where it uses them, those of the local features."""
     local = features.stamp if descriptor.source == "features" else None
     return {**descriptor.settings(), "local": local}
-
-
-def _spread(uids: Sequence[str], count: int) -> list[str]:
-    """At most ``count`` of them, evenly spread."""
-    if len(uids) <= count:
-        return list(uids)
-    return [uids[i] for i in np.linspace(0, len(uids) - 1, count).round().astype(int)]
 
 
 def _file_size(path: Path) -> int:

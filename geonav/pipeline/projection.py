@@ -15,7 +15,7 @@ from geonav.data.features import LocalFeatures
 from geonav.data.stamps import stamp as stamp_of
 from geonav.pipeline.stored import LearnedArrays, fingerprint
 from geonav.retrieval.base import Vectors
-from geonav.retrieval.pca import Pca
+from geonav.retrieval.pca import Kin, Pca
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Pixels, Vector
 
@@ -26,6 +26,8 @@ _PCA_FILE = "pca.npz"
 _VECTORS_PER_AXIS = 4
 # Of fewer photos than these nothing is learned unless it is asked for.
 _LEAST_PHOTOS = 200
+# Where it is not known which photos show one place.
+_USUAL_WHITENING = 0.5
 
 
 class Projection:
@@ -73,8 +75,10 @@ class Projection:
             self._pca = Pca.load(arrays)
         return self._is_usual or not self._count or self._pca is not None
 
-    def learn(self, samples: Iterable[Vectors], num_photos: int) -> None:
+    def learn(self, samples: Iterable[Vectors], num_photos: int, kin: Kin) -> None:
         """Learn from vectors, given some at a time, of a database of so many photos.
+
+        ``kin`` are those that show one place: unless told how far to whiten, the axes are whitened by them.
 
         Raises:
             DatabaseError: there is nothing to learn from.
@@ -87,7 +91,10 @@ class Projection:
                 self._count,
                 num_photos,
             )
-        self._pca = Pca.learn(samples, self._count, self._whitening)
+        if self._whitening is None:
+            self._pca = Pca.learn(samples, self._count, _USUAL_WHITENING, kin)
+        else:
+            self._pca = Pca.learn(samples, self._count, self._whitening)
         self._stored.write(self._asked, self._pca.learned())
 
     def apply(self, vectors: Vectors) -> Vectors:

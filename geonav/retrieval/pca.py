@@ -1,7 +1,9 @@
 """Fewer numbers a vector: principal axes learned from the database, whitened as far as wanted.
 
 Half whitening divides by the square root of the singular values, full whitening by the singular values themselves.
-Half keeps what tells places apart without blowing up the noise of the last axes.
+Half keeps what tells places apart without blowing up the noise of the last axes. Where it is known which vectors show
+one place, the axes are divided by what differs between those instead (learned whitening: Mikolajczyk and Matas, ICCV
+2007; Radenovic et al., PAMI 2018): what a step along the street changes then counts less than what stays.
 """
 
 from __future__ import annotations
@@ -18,8 +20,36 @@ from geonav.retrieval.axes import principal_axes
 from geonav.retrieval.base import Vectors
 from geonav.retrieval.rows import GrowingRows
 
+# How much of the spread of all vectors is mixed into that within places, which is known from few pairs.
+_SHRINKAGE = 0.5
 # Axes along which a sample varies less than this, of the most, are rounding.
 _RANK = 1e-6
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Pairs of a sample's vectors that show one place.
+
+    Attributes:
+        first: (M,) rows of the sample.
+        second: (M,) rows of the sample.
+        weight: (M,) how much they show the same.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return len(self.weight)
+
+    def of_rows(self, kept: NDArray[np.bool_]) -> Kin:
+        """The pairs of the rows that are kept (N,), numbered without the others."""
+        number = np.cumsum(kept) - 1
+        both = kept[self.first] & kept[self.second]
+        return Kin(number[self.first[both]], number[self.second[both]], self.weight[both])
 
 
 @dataclass(frozen=True)
@@ -40,21 +70,24 @@ class Pca:
         return len(self.axes)
 
     @classmethod
-    def learn(cls, samples: Iterable[Vectors], count: int, whitening: float) -> Self:
+    def learn(cls, samples: Iterable[Vectors], count: int, whitening: float, kin: Kin | None = None) -> Self:
         """Learn from vectors, given some (M, D) at a time; rows of zeros count for nothing.
 
         Args:
             samples: spread over the database; they are kept in a temporary file where they are many.
             count: length of the vectors to come; less where they, or the axes along which they vary, are fewer.
             whitening: 0 none, 0.5 half, 1 full.
+            kin: pairs of samples that show one place, to whiten by them instead where they are no fewer than axes.
 
         Raises:
             DatabaseError: there is nothing to learn from.
         """
         rows: GrowingRows | None = None
+        kept_rows: list[NDArray[np.bool_]] = []
         for some in samples:
             rows = rows or GrowingRows(some.shape[1], "fp32")
-            rows.append(some[some.any(1)])
+            kept_rows.append(np.any(some != 0, axis=1).reshape(-1))
+            rows.append(some[kept_rows[-1]])
         if rows is None or rows.count < 2:
             msg = "PCA needs at least two photos that show something: import more, or leave --pca out"
             raise DatabaseError(msg)
@@ -64,8 +97,12 @@ class Pca:
         if weights[0] <= 0:
             msg = "PCA has nothing to learn: all photos have the same vector; leave --pca out"
             raise DatabaseError(msg)
-        scale = (weights[:kept] / weights[0]) ** (-whitening / 2)
-        return cls(mean, (axes[:kept] * scale[:, None]).astype(np.float32))
+        axes, weights = axes[:kept], weights[:kept]
+        pairs = kin.of_rows(np.concatenate(kept_rows)) if kin is not None else None
+        if pairs is not None and len(pairs) >= kept:
+            return cls(mean, (_within(_turned(rows.array, mean, axes), pairs) @ axes).astype(np.float32))
+        scale = (weights / weights[0]) ** (-whitening / 2)
+        return cls(mean, (axes * scale[:, None]).astype(np.float32))
 
     def apply(self, vectors: Vectors) -> Vectors:
         """Vectors (M, D) as (M, N), float32, of length one; rows of zeros stay zero."""
@@ -92,3 +129,20 @@ class Pca:
             msg = "the stored PCA is broken: run `geonav index global --retrain`"
             raise DatabaseError(msg)
         return cls(mean.astype(np.float32), axes.astype(np.float32))
+
+
+def _turned(rows: NDArray[np.floating[Any]], mean: NDArray[np.float32], axes: Vectors) -> NDArray[np.float64]:
+    """Rows (N, D) along some axes (K, D), a few at a time since they may be mapped from a file: (N, K)."""
+    parts = [(rows[at : at + _ROWS_AT_ONCE] - mean) @ axes.T for at in range(0, len(rows), _ROWS_AT_ONCE)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _within(turned: NDArray[np.float64], kin: Kin) -> NDArray[np.float64]:
+    """What makes the spread between kin the same along all axes, the axes that vary most first: (K, K)."""
+    total = turned.T @ turned / len(turned)
+    apart = turned[kin.first] - turned[kin.second]
+    within = (apart * kin.weight[:, None]).T @ apart / (2 * kin.weight.sum())
+    values, vectors = np.linalg.eigh((1 - _SHRINKAGE) * within + _SHRINKAGE * total)
+    white = vectors / np.sqrt(np.maximum(values, _RANK * values[-1]))
+    _, turn = np.linalg.eigh(white.T @ total @ white)
+    return np.asarray((white @ turn[:, ::-1]).T)

@@ -44,7 +44,7 @@ class SearchConfig(Section):
         "inliers",
     )
     support: float = Field(
-        0.5, ge=0, le=10, description="how much a neighbour's similarity counts in neighbours; the hit's own counts 1"
+        0.35, ge=0, le=10, description="how much a neighbour's similarity counts in neighbours; the hit's own counts 1"
     )
     rerank_depth: int = Field(
         200, ge=1, le=5000, description="best references that descriptors re-rank; the rest follow"

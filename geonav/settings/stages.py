@@ -70,8 +70,12 @@ class GlobalConfig(Section):
         description="shorten every vector to so many numbers, along axes learned from the database; 0 for none; if "
         "unset 512 for vlad where there are photos enough, none for networks",
     )
-    whitening: float = Field(
-        0.5, ge=0, le=1, description="with pca, how far its axes are made alike: 0 none, 0.5 half, 1 full"
+    whitening: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="with pca, how far its axes are made alike: 0 none, 0.5 half, 1 full; if unset, by what differs "
+        "between references side by side",
     )
     index: str = Field(
         "auto", description="index over the vectors: flat, sq, sq8, ivf, ivfpq or hnsw; auto goes by their number"

@@ -7,7 +7,7 @@ import pytest
 
 from geonav.errors import DatabaseError
 from geonav.retrieval.axes import principal_axes
-from geonav.retrieval.pca import Pca
+from geonav.retrieval.pca import Kin, Pca
 
 STD = np.linspace(3, 0.2, 20)
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(20, 20)))[0]
@@ -75,3 +75,25 @@ def test_long_vectors_get_the_same_axes_by_iteration() -> None:
     _, singular, exact = np.linalg.svd(rows, full_matrices=False)
     np.testing.assert_allclose(np.abs((axes * exact[:6]).sum(1)), 1, atol=1e-4)
     np.testing.assert_allclose(weights, singular[:6] ** 2 / 300, rtol=1e-3)
+
+
+def test_what_differs_within_places_counts_less() -> None:
+    """Places are told apart along eight axes; four others vary more, but within every place."""
+    rng = np.random.default_rng(5)
+    places = np.repeat(rng.normal(size=(200, 8)), 2, 0)
+    rows = np.hstack([places, 3 * rng.normal(size=(400, 4))]).astype(np.float32)
+    kin = Kin(np.arange(0, 400, 2), np.arange(1, 400, 2), np.ones(200))
+
+    def right(pca: Pca) -> float:
+        turned = pca.apply(rows)
+        scores = turned @ turned.T - 2 * np.eye(400)
+        return float((scores.argmax(1) == np.arange(400) ^ 1).mean())
+
+    plain, learned_within = (Pca.learn([rows], 12, 0.5, pairs) for pairs in (None, kin))
+    assert right(learned_within) > right(plain) + 0.2
+    # A photo that shows nothing is nobody's kin, and too few pairs teach nothing.
+    empty = np.vstack([np.zeros((1, 12), np.float32), rows])
+    shifted = Kin(np.append(kin.first + 1, 0), np.append(kin.second + 1, 1), np.ones(201))
+    np.testing.assert_allclose(np.abs(Pca.learn([empty], 12, 0.5, shifted).axes), np.abs(learned_within.axes), rtol=1e-3)
+    few = Pca.learn([rows], 12, 0.5, Kin(kin.first[:3], kin.second[:3], np.ones(3)))
+    np.testing.assert_allclose(few.axes, plain.axes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geonav.cli.localize_exports import InPlaceOption, KmlOption, LocalizeExports, WriteExifOption
 from geonav.cli.options import (
     DatabaseOption,
     DescriptorOption,
@@ -91,10 +92,14 @@ def localize(
     device: DeviceOption = None,
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
+    kml: KmlOption = None,
+    write_exif: WriteExifOption = False,
+    in_place: InPlaceOption = False,
 ) -> None:
     """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
     writer = ResultWriter(as_json=as_json, geojson=geojson)
+    exports = LocalizeExports(photos, kml, write_exif=write_exif, in_place=in_place)
     section = {"top_k": top_k, "exif_gps": exif_gps}
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
@@ -116,9 +121,12 @@ def localize(
         with progress_bars(session) as on_progress:
             for result in _located(localizer, photos, (given, mask), on_progress):
                 writer.add(result)
+                exports.add(result)
     finally:
         writer.write()  # also what was found before an interruption
+        exports.write()
     writer.check()
+    exports.check()
 
 
 def _parsed(camera: str) -> Camera:

@@ -24,7 +24,9 @@ _ELLIPSE_CORNERS = 48
 _EYE_HEIGHT_M = 2.0  # of a view whose height above the sea is not known
 _DATA = ("status", "alt", "alt_datum", "azimuth", "pitch", "roll", "azimuth_std_deg", "num_inliers")
 # What XML 1.0 cannot hold, even escaped.
-_UNWRITABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(55296, 57344), 65534, 65535), "�")
+_UNWRITABLE = dict.fromkeys(
+    (*range(9), 11, 12, *range(14, 32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF), "\N{REPLACEMENT CHARACTER}"
+)
 
 
 def write_kml(path: Path | str, results: Iterable[LocalizationResult], title: str = "geonav") -> int:

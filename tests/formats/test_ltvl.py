@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -20,6 +20,7 @@ from tests.formats.results import located, pose_of, refused
 QUATERNIONS = arrays(float, 4, elements=st.floats(-1, 1)).filter(lambda q: np.linalg.norm(q) > 1e-3)
 
 
+@settings(max_examples=50)
 @given(QUATERNIONS)
 def test_rotations_are_those_of_pycolmap(raw: np.ndarray) -> None:
     quaternion = raw / np.linalg.norm(raw)
@@ -31,6 +32,7 @@ def test_rotations_are_those_of_pycolmap(raw: np.ndarray) -> None:
     np.testing.assert_allclose(rotation_from_quaternion(back.tolist()), rotation, atol=1e-12)
 
 
+@settings(max_examples=20)
 @given(st.lists(st.tuples(QUATERNIONS, arrays(float, 3, elements=st.floats(-1e5, 1e5))), max_size=4))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, raw: list[tuple]) -> None:
     poses = [

@@ -33,6 +33,16 @@ from geonav.cli.search_options import (
     RerankOption,
     WithinOption,
 )
+from geonav.cli.sequence import (
+    FrameRateOption,
+    GpxOption,
+    MaxSpeedOption,
+    SequenceAsked,
+    SequenceOption,
+    check_track,
+    locate_track,
+    write_track,
+)
 from geonav.cli.session import Session, open_database
 from geonav.errors import InputError
 
@@ -70,7 +80,9 @@ GeoJsonOption = Annotated[
 
 def localize(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)],
+    photos: Annotated[
+        list[Path] | None, typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)
+    ] = None,
     database: DatabaseOption = None,
     camera: CameraOption = None,
     model: ModelOption = None,
@@ -95,9 +107,16 @@ def localize(
     kml: KmlOption = None,
     write_exif: WriteExifOption = False,
     in_place: InPlaceOption = False,
+    sequence: SequenceOption = None,
+    frame_rate: FrameRateOption = None,
+    max_speed: MaxSpeedOption = None,
+    gpx: GpxOption = None,
 ) -> None:
     """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
+    photos = photos or []
+    asked = SequenceAsked(sequence, frame_rate, max_speed, gpx, geojson, as_json)
+    asked.check(photos, write_exif=write_exif)
     writer = ResultWriter(as_json=as_json, geojson=geojson)
     exports = LocalizeExports(photos, kml, write_exif=write_exif, in_place=in_place)
     section = {"top_k": top_k, "exif_gps": exif_gps}
@@ -117,6 +136,16 @@ def localize(
     from geonav.pipeline.localize import Localizer
 
     localizer = Localizer(references, config)
+    if sequence is not None:
+        with progress_bars(session) as on_progress:
+            points = locate_track(localizer, asked, (given, mask), on_progress)
+        write_track(points, asked)
+        for point in points:
+            exports.add(point.result)
+        exports.write()
+        check_track(points)
+        exports.check()
+        return
     try:
         with progress_bars(session) as on_progress:
             for result in _located(localizer, photos, (given, mask), on_progress):

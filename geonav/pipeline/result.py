@@ -26,23 +26,33 @@ def pose_of_result(solution: Solution, frame: LocalFrame) -> dict[str, Any]:
 
 def pose_fields(pose: NDArray[np.float64], matrix: NDArray[np.float64], frame: LocalFrame) -> dict[str, Any]:
     """The same of a pose ``E`` (4, 4) in the database's frame and its covariance (6, 6), as in ``PoseCovariance``."""
-    lat, lng, alt = (float(value) for value in frame.geo_from_enu(camera_center(pose)))
-    here_from_frame = LocalFrame(GeoPoint(lat, lng, alt)).rigid_from(frame)[:3, :3]
+    place = place_fields(camera_center(pose), matrix[3:6, 3:6], frame)
+    here_from_frame = _axes_at(place, frame)
     rotation = pose[:3, :3] @ here_from_frame.T
     azimuth, pitch, roll = angles_from_rotation(rotation)
-    covariance = PoseCovariance(matrix, rotation)
-    position = here_from_frame @ matrix[3:6, 3:6] @ here_from_frame.T
-    major, minor, direction = ellipse_95(position[:2, :2])
-    east, north, up = (float(value) ** 0.5 for value in position.diagonal())
     return {
-        "lat": lat,
-        "lng": lng,
-        "alt": alt,
+        **place,
         "azimuth": azimuth,
         "pitch": pitch,
         "roll": roll,
         "E": pose.tolist(),
-        "position_std_m": PositionStd(east=east, north=north, up=up),
-        "azimuth_std_deg": covariance.azimuth_std_deg(),
-        "ellipse_95": Ellipse(semi_major_m=major, semi_minor_m=minor, azimuth_deg=direction),
+        "azimuth_std_deg": PoseCovariance(matrix, rotation).azimuth_std_deg(),
     }
+
+
+def place_fields(center_m: NDArray[np.float64], covariance: NDArray[np.float64], frame: LocalFrame) -> dict[str, Any]:
+    """The fields of a position alone, from a point (3,) of the database's frame and its covariance (3, 3)."""
+    lat, lng, alt = (float(value) for value in frame.geo_from_enu(center_m))
+    fields: dict[str, Any] = {"lat": lat, "lng": lng, "alt": alt}
+    here_from_frame = _axes_at(fields, frame)
+    position = here_from_frame @ covariance @ here_from_frame.T
+    major, minor, direction = ellipse_95(position[:2, :2])
+    east, north, up = (float(value) ** 0.5 for value in position.diagonal())
+    fields["position_std_m"] = PositionStd(east=east, north=north, up=up)
+    fields["ellipse_95"] = Ellipse(semi_major_m=major, semi_minor_m=minor, azimuth_deg=direction)
+    return fields
+
+
+def _axes_at(place: dict[str, Any], frame: LocalFrame) -> NDArray[np.float64]:
+    """Rotation (3, 3) from the database's axes to east, north, up at a place."""
+    return LocalFrame(GeoPoint(place["lat"], place["lng"], place["alt"])).rigid_from(frame)[:3, :3]

@@ -92,6 +92,10 @@ def _opened(av: ModuleType, path: Path) -> InputContainer:
     except (av.FFmpegError, OSError) as error:
         msg = f"cannot read {path} as a video ({_words(error)}): give one that ffmpeg plays, or a folder of photos"
         raise InputError(msg) from error
+    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
+        container.close()
+        msg = f"{path} is a picture, not a video: locate it without --sequence, or name its folder"
+        raise InputError(msg)
     if not container.streams.video:
         container.close()
         msg = f"{path} holds no video, only sound or text: give a video, or a folder of photos"

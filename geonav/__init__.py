@@ -8,6 +8,8 @@ Start here:
 * :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
   :class:`LocalizationResult`. :func:`localize` does the same for one photo in one call.
+* :func:`locate_sequence` locates frames taken one after the other, a folder or a video, together, and gives a
+  :class:`TrackPoint` each; :class:`SequenceOptions` and :class:`MotionPrior` say how they may have moved.
 * :class:`Searcher` and :func:`search` stop at the references that look like a photo and give a :class:`SearchResult`;
   :func:`rerank_gnn` orders vectors of one's own.
 * :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`;
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from geonav.config import GeonavConfig, load_config
     from geonav.data.database import Database
     from geonav.data.results import LocalizationResult
+    from geonav.data.track import TrackPoint
     from geonav.geometry.camera import Camera
     from geonav.geometry.geodesy import GeoPoint
     from geonav.pipeline.evaluate import EvaluationReport, evaluate
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
     from geonav.pipeline.recall import RecallReport, evaluate_retrieval
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
     from geonav.pipeline.search import Searcher, SearchResult, search
+    from geonav.pipeline.sequence import SequenceOptions, locate_sequence
+    from geonav.pose.motion import MotionPrior
     from geonav.retrieval.rerank.gnn import rerank_gnn
 
 _MODULES = {
@@ -62,12 +67,15 @@ _MODULES = {
     "GeonavConfig": "geonav.config",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "MotionPrior": "geonav.pose.motion",
     "PostviewFilter": "geonav.pipeline.postview",
     "RecallReport": "geonav.pipeline.recall",
     "SampleRequest": "geonav.pipeline.sampling",
     "Sampling": "geonav.pipeline.sampling",
     "SearchResult": "geonav.pipeline.search",
     "Searcher": "geonav.pipeline.search",
+    "SequenceOptions": "geonav.pipeline.sequence",
+    "TrackPoint": "geonav.data.track",
     "evaluate": "geonav.pipeline.evaluate",
     "evaluate_retrieval": "geonav.pipeline.recall",
     "fetch_elevation": "geonav.pipeline.fetching",
@@ -80,6 +88,7 @@ _MODULES = {
     "index_local": "geonav.pipeline.index",
     "load_config": "geonav.config",
     "localize": "geonav.pipeline.localize",
+    "locate_sequence": "geonav.pipeline.sequence",
     "postview": "geonav.pipeline.postview",
     "preview": "geonav.pipeline.preview",
     "rerank_gnn": "geonav.retrieval.rerank.gnn",
@@ -100,12 +109,15 @@ __all__ = [
     "GeonavConfig",
     "LocalizationResult",
     "Localizer",
+    "MotionPrior",
     "PostviewFilter",
     "RecallReport",
     "SampleRequest",
     "Sampling",
     "SearchResult",
     "Searcher",
+    "SequenceOptions",
+    "TrackPoint",
     "evaluate",
     "evaluate_retrieval",
     "fetch_elevation",
@@ -118,6 +130,7 @@ __all__ = [
     "index_local",
     "load_config",
     "localize",
+    "locate_sequence",
     "postview",
     "preview",
     "rerank_gnn",

@@ -18,7 +18,7 @@ from geonav.errors import ImageError, InputError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.query import QueryPhoto
 from geonav.pipeline.result import place_fields, pose_fields
-from geonav.pipeline.sequence_frames import FrameSource, TimedPhoto
+from geonav.pipeline.sequence_frames import FrameSource, TimedPhoto, open_sequence
 from geonav.pose.acceptance import contradicts
 from geonav.pose.candidate import Candidate
 from geonav.pose.decide import Decision
@@ -70,7 +70,7 @@ class _Alone:
 
 def locate_sequence(
     localizer: Localizer,
-    source: FrameSource,
+    source: FrameSource | Path | str,
     options: SequenceOptions | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[TrackPoint]:
@@ -78,21 +78,23 @@ def locate_sequence(
 
     Args:
         localizer: of the database.
-        source: the frames, in order of time.
+        source: a folder of photos or a video; or the frames in order of time, as :func:`open_sequence` gives them.
         options: prior, camera and mask.
         on_progress: told after every frame.
 
     Raises:
-        InputError: the video or a folder's photo cannot be read, or times do not rise.
+        InputError: the video or the folder cannot be read, or times do not rise.
+        MissingError: a video, and PyAV is not installed.
     """
     chosen = options or SequenceOptions()
+    opened = source if isinstance(source, FrameSource) else open_sequence(Path(source))
     alone: list[_Alone] = []
-    for photo in source.frames:
+    for photo in opened.frames:
         if alone and photo.time_s <= alone[-1].photo.time_s:
             msg = f"{photo.name} is not later than {alone[-1].photo.name}: give frames whose times rise"
             raise InputError(msg)
         alone.append(_alone(localizer, photo, chosen))
-        announce(on_progress, ProgressEvent("localize", len(alone), max(source.count, len(alone)), photo.name))
+        announce(on_progress, ProgressEvent("localize", len(alone), max(opened.count, len(alone)), photo.name))
     frames = [
         Frame(one.photo.time_s, one.result.status == "located", tuple(pose.candidate for pose in one.poses))
         for one in alone

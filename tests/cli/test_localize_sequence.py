@@ -14,6 +14,7 @@ from PIL import Image
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.results import LocalizationResult
+from geonav.data.track import TrackPoint
 from geonav.geometry.geodesy import GeoPoint
 from tests.cli.conftest import Run
 from tests.formats.tracks import result
@@ -65,6 +66,10 @@ def test_json_is_one_line_a_frame(run: Run) -> None:
 def test_geojson_to_stdout_is_alone_there(run: Run) -> None:
     ended = run("localize", "--sequence", "walk", "--frame-rate", "1", "--geojson", "-")
     assert [f["properties"]["status"] for f in json.loads(ended.out)["features"]] == ["refused", "refused"]
+
+
+def test_the_schema_is_that_of_a_frame(run: Run) -> None:
+    assert list(json.loads(run("schema", "--sequence").out)["properties"]) == list(TrackPoint.model_fields)
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,7 @@ from geonav.cli.sequence import (
     MaxSpeedOption,
     SequenceAsked,
     SequenceOption,
-    check_track,
-    locate_track,
-    write_track,
+    SequenceRun,
 )
 from geonav.cli.session import Session, open_database
 from geonav.errors import InputError
@@ -137,13 +135,14 @@ def localize(
 
     localizer = Localizer(references, config)
     if sequence is not None:
-        with progress_bars(session) as on_progress:
-            points = locate_track(localizer, asked, (given, mask), on_progress)
-        write_track(points, asked)
-        for point in points:
-            exports.add(point.result)
-        exports.write()
-        check_track(points)
+        track = SequenceRun(localizer, asked, (given, mask))
+        try:
+            with progress_bars(session) as on_progress:
+                track.locate(on_progress)
+        finally:
+            track.write(exports.add)  # also what was found before an interruption
+            exports.write()
+        track.check()
         exports.check()
         return
     try:

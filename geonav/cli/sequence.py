@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from geonav.errors import InputError, NotLocatedError, PartialError, UsageError
 
 if TYPE_CHECKING:
     from geonav.data.progress import OnProgress
+    from geonav.data.results import LocalizationResult
     from geonav.geometry.camera import Camera
     from geonav.pipeline.localize import Localizer
 
@@ -112,27 +113,58 @@ class SequenceAsked:
             raise InputError(msg)
 
 
-def locate_track(
-    localizer: Localizer,
-    asked: SequenceAsked,
-    given: tuple[Camera | None, Path | None],
-    on_progress: OnProgress | None,
-) -> list[TrackPoint]:
-    """One point a frame of the sequence, in order of time.
+class SequenceRun:
+    """Locates the frames of the sequence, then prints and writes what is known of them."""
 
-    Raises:
-        InputError: the sequence cannot be read.
-    """
-    from geonav.pipeline.sequence import SequenceOptions, locate_sequence
-    from geonav.pipeline.sequence_frames import open_sequence
-    from geonav.pose.motion import MotionPrior
+    def __init__(self, localizer: Localizer, asked: SequenceAsked, given: tuple[Camera | None, Path | None]) -> None:
+        """Start with the camera and the mask given, which all frames share."""
+        from geonav.pipeline.sequence import SequenceLocator, SequenceOptions
+        from geonav.pose.motion import MotionPrior
 
-    if asked.path is None:
-        return []
-    camera, mask = given
-    motion = MotionPrior(max_speed_m_s=asked.max_speed_m_s or DEFAULT_MAX_SPEED_M_S)
-    source = open_sequence(asked.path, asked.frame_rate_hz)
-    return locate_sequence(localizer, source, SequenceOptions(motion, camera, mask), on_progress)
+        camera, mask = given
+        motion = MotionPrior(max_speed_m_s=asked.max_speed_m_s or DEFAULT_MAX_SPEED_M_S)
+        self._asked = asked
+        self._locator = SequenceLocator(localizer, SequenceOptions(motion, camera, mask))
+        self._points: list[TrackPoint] = []
+
+    def locate(self, on_progress: OnProgress | None) -> None:
+        """Take all frames.
+
+        Raises:
+            InputError: the sequence cannot be read, or breaks off; the frames before are kept.
+        """
+        from geonav.pipeline.sequence import take_frames
+        from geonav.pipeline.sequence_frames import open_sequence
+
+        path = self._asked.path or Path()
+        take_frames(self._locator, open_sequence(path, self._asked.frame_rate_hz), on_progress)
+
+    def write(self, add: Callable[[LocalizationResult], None]) -> None:
+        """Write what was found, and hand over each frame's result; also after an error or an interruption.
+
+        Raises:
+            StorageError: a file cannot be written.
+        """
+        self._points = self._locator.points()
+        if self._points:
+            write_track(self._points, self._asked)
+        for point in self._points:
+            add(point.result)
+
+    def check(self) -> None:
+        """Let the exit code say how many frames were located; an interpolated one was not.
+
+        Raises:
+            PartialError: some frames were not located.
+            NotLocatedError: none was.
+        """
+        statuses = Counter(point.status for point in self._points)
+        located, total = sum(statuses[status] for status in SOLVED), statuses.total()
+        if located < total:
+            kind = PartialError if located else NotLocatedError
+            between = f", {statuses['interpolated']} interpolated between them" if statuses["interpolated"] else ""
+            msg = f"{located} of {total} frames located{between}; each of the others says why"
+            raise kind(msg)
 
 
 def write_track(points: Sequence[TrackPoint], asked: SequenceAsked) -> None:
@@ -158,22 +190,6 @@ def write_track(points: Sequence[TrackPoint], asked: SequenceAsked) -> None:
             typer.echo(track_text(points), nl=False)
         else:
             write_track_geojson(asked.geojson, points)
-
-
-def check_track(points: Sequence[TrackPoint]) -> None:
-    """Let the exit code say how many frames were located; an interpolated one was not.
-
-    Raises:
-        PartialError: some frames were not located.
-        NotLocatedError: none was.
-    """
-    statuses = Counter(point.status for point in points)
-    located = sum(statuses[status] for status in SOLVED)
-    if located < len(points):
-        kind = PartialError if located else NotLocatedError
-        between = f", {statuses['interpolated']} interpolated between them" if statuses["interpolated"] else ""
-        msg = f"{located} of {len(points)} frames located{between}; each of the others says why"
-        raise kind(msg)
 
 
 def _write_table(points: Sequence[TrackPoint]) -> None:

@@ -68,6 +68,41 @@ class _Alone:
     poses: list[_Pose]
 
 
+class SequenceLocator:
+    """Takes frames in the order of their times, and judges all taken so far together.
+
+    What was found before a film breaks off, or before an interruption, is not lost.
+    """
+
+    def __init__(self, localizer: Localizer, options: SequenceOptions | None = None) -> None:
+        """Start without frames."""
+        self._localizer = localizer
+        self._options = options or SequenceOptions()
+        self._alone: list[_Alone] = []
+
+    def add(self, photo: TimedPhoto) -> None:
+        """Locate the next frame alone.
+
+        Raises:
+            InputError: it is not later than the one before.
+        """
+        if self._alone and photo.time_s <= self._alone[-1].photo.time_s:
+            msg = f"{photo.name} is not later than {self._alone[-1].photo.name}: give frames whose times rise"
+            raise InputError(msg)
+        self._alone.append(_alone(self._localizer, photo, self._options))
+
+    def points(self) -> list[TrackPoint]:
+        """One point a frame, in order."""
+        frames = [
+            Frame(one.photo.time_s, one.result.status == "located", tuple(pose.candidate for pose in one.poses))
+            for one in self._alone
+        ]
+        limits = Limits(max_semi_major_m=self._localizer.config.localize.max_uncertainty_m)
+        verdicts = judge(frames, self._options.motion, limits)
+        database = self._localizer.database
+        return [_point(one, verdict, database) for one, verdict in zip(self._alone, verdicts, strict=True)]
+
+
 def locate_sequence(
     localizer: Localizer,
     source: FrameSource | Path | str,
@@ -86,22 +121,21 @@ def locate_sequence(
         InputError: the video or the folder cannot be read, or times do not rise.
         MissingError: a video, and PyAV is not installed.
     """
-    chosen = options or SequenceOptions()
     opened = source if isinstance(source, FrameSource) else open_sequence(Path(source))
-    alone: list[_Alone] = []
-    for photo in opened.frames:
-        if alone and photo.time_s <= alone[-1].photo.time_s:
-            msg = f"{photo.name} is not later than {alone[-1].photo.name}: give frames whose times rise"
-            raise InputError(msg)
-        alone.append(_alone(localizer, photo, chosen))
-        announce(on_progress, ProgressEvent("localize", len(alone), max(opened.count, len(alone)), photo.name))
-    frames = [
-        Frame(one.photo.time_s, one.result.status == "located", tuple(pose.candidate for pose in one.poses))
-        for one in alone
-    ]
-    limits = Limits(max_semi_major_m=localizer.config.localize.max_uncertainty_m)
-    verdicts = judge(frames, chosen.motion, limits)
-    return [_point(one, verdict, localizer.database) for one, verdict in zip(alone, verdicts, strict=True)]
+    locator = SequenceLocator(localizer, options)
+    take_frames(locator, opened, on_progress)
+    return locator.points()
+
+
+def take_frames(locator: SequenceLocator, source: FrameSource, on_progress: OnProgress | None = None) -> None:
+    """Give all frames of a source to a locator.
+
+    Raises:
+        InputError: the video breaks off, or times do not rise; the locator keeps the frames before.
+    """
+    for done, photo in enumerate(source.frames, start=1):
+        locator.add(photo)
+        announce(on_progress, ProgressEvent("localize", done, max(source.count, done), photo.name))
 
 
 def track_results(points: Iterable[TrackPoint]) -> list[LocalizationResult]:

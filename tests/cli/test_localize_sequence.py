@@ -28,6 +28,8 @@ class ScriptedLocalizer:
         self.database, self.config = database, config
 
     def locate(self, path: Path, **_options: Any) -> LocalizationResult:
+        if "interrupt" in path.name:
+            raise KeyboardInterrupt
         if "dark" in path.name or path.name == "frame.jpg":
             return LocalizationResult(query=str(path), status="not_located", reason="too few matches")
         return result(str(path), 48.5)
@@ -66,6 +68,23 @@ def test_json_is_one_line_a_frame(run: Run) -> None:
 def test_geojson_to_stdout_is_alone_there(run: Run) -> None:
     ended = run("localize", "--sequence", "walk", "--frame-rate", "1", "--geojson", "-")
     assert [f["properties"]["status"] for f in json.loads(ended.out)["features"]] == ["refused", "refused"]
+
+
+def test_what_was_found_before_an_interruption_is_written(run: Run) -> None:
+    Image.new("RGB", (32, 24)).save("walk/c_interrupt.jpg")
+    ended = run("localize", "--sequence", "walk", "--frame-rate", "1", "--json", "--gpx", "out.gpx")
+    assert ended.code == 130
+    assert [json.loads(line)["time_s"] for line in ended.out.splitlines()] == [0.0, 1.0]
+    assert Path("out.gpx").is_file()
+
+
+def test_what_was_found_before_a_film_breaks_off_is_written(run: Run) -> None:
+    once = write_film(Path("a.ts"), greys(10)).read_bytes()
+    Path("twice.ts").write_bytes(once + once)
+    ended = run("localize", "--sequence", "twice.ts", "--frame-rate", "10", "--json")
+    assert ended.code == 3
+    assert "do not rise" in ended.err
+    assert len(ended.out.splitlines()) == 10
 
 
 def test_the_schema_is_that_of_a_frame(run: Run) -> None:

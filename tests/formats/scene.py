@@ -56,7 +56,7 @@ def make_scene(path: Path) -> Scene:
         order[uid] = rng.permutation(len(points))
         xyz = points[order[uid]] @ pose[:3, :3].T + pose[:3, 3]
         pixels = camera.pixels_from_points(xyz).astype(np.float32)
-        features = LocalFeatures(pixels, np.ones(40, np.float32), np.eye(40, dtype=np.float16)[order[uid]])
+        features = LocalFeatures(pixels, np.ones(40, np.float32), np.eye(128, dtype=np.float16)[order[uid]])
         StoredFeatures(database, SETTINGS).write(uid, features)
     database.set_local_settings("disk", SETTINGS)
     database.add_entry("unposed", jpeg(), ImageMetadata(w=96, h=64, K=None, provider="folder"))

@@ -36,7 +36,7 @@ def test_h5py_finds_what_hloc_wants(scene: Scene, exported: Path) -> None:
         group = file["p0/image.jpg"]
         keypoints = scene.database.read_features("p0", "disk", _stamp(scene)).keypoints
         np.testing.assert_array_equal(group["keypoints"][()], keypoints - np.float32(0.5))
-        assert group["descriptors"].shape == (40, 40)
+        assert group["descriptors"].shape == (128, 40)
         assert group["scores"].shape == (40,)
         assert list(group["image_size"]) == [96, 64]
         # p1 is stored on its side: hloc sees 96x64 pixels, and keypoints must lie where they are in those.

@@ -1,7 +1,8 @@
-"""``geonav import vpr`` and ``kapture``: trees and lists of other tools become entries of a database."""
+"""``geonav import vpr`` and ``kapture``, and lists of one's own: what they describe becomes entries of a database."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from geonav.pipeline.entries import ImportReport, store_all
 from geonav.pipeline.importing import ImportOptions, target_database
 from geonav.providers import listed
 from geonav.providers.folder import find_photos
+from geonav.providers.listed import ListedImage
 from geonav.providers.source import Trust, selected
 
+__all__ = ["KaptureImport", "ListImport", "ListedImage", "VprImport", "import_kapture", "import_list", "import_vpr"]
+
 _VPR_TRUST = Trust(position_std_m=5.0, heading_std_deg=10.0)
-_KAPTURE_TRUST = Trust(position_std_m=0.1, heading_std_deg=0.2)
+_LIST_TRUST = Trust(position_std_m=0.1, heading_std_deg=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +48,47 @@ class KaptureImport(ImportOptions):
     alt_datum: str = "wgs84"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ListImport(ImportOptions):
+    """How to import pictures that a list of one's own describes.
+
+    Attributes:
+        origin: where the East-North-Up frame of the list's poses touches the Earth; None where it has positions alone.
+        alt_datum: what heights refer to.
+        provider: stored with each entry.
+    """
+
+    origin: GeoPoint | None = None
+    alt_datum: str = "wgs84"
+    provider: str = "list"
+
+
+def import_list(
+    database_path: Path | str,
+    images: Sequence[ListedImage],
+    options: ListImport,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
+    """Import pictures with what a list says of each: camera, pose or position, heading.
+
+    Raises:
+        InputError: nothing is selected or has a place on Earth.
+        UsageError: heights are in another datum than the database's.
+        StorageError: the database cannot be written; what was imported before stays.
+    """
+    images = selected(images, lambda image: image.name, options.include, options.exclude)
+    origin = options.origin or listed.middle(images)
+    if origin is None:
+        what = "positions" if images else "images"
+        msg = f"the list for {database_path} has no {what}: say where its world lies with an origin (LAT LNG ALT)"
+        raise InputError(msg)
+    has_heights = options.origin is not None or any(image.place and image.place[2] is not None for image in images)
+    database = target_database(database_path, origin, options.alt_datum if has_heights else None, options.alt_datum)
+    world = None if options.origin is None else database.frame.rigid_from(LocalFrame(options.origin))
+    found = listed.candidates(images, world, database.frame, _trust(options, _LIST_TRUST), options.provider)
+    return store_all(database, found, on_progress)
+
+
 def import_vpr(
     database_path: Path | str, folder: Path | str, options: VprImport, on_progress: OnProgress | None = None
 ) -> ImportReport:
@@ -65,13 +110,13 @@ def import_vpr(
             failed.append((name, str(error)))
             continue
         place = said.place.lat_deg, said.place.lng_deg, None
-        images.append(listed.ListedImage(name, path, place=place, heading_deg=said.heading_deg, notes=said.doubts))
+        images.append(ListedImage(name, path, place=place, heading_deg=said.heading_deg, notes=said.doubts))
     if not images:
         msg = f"none of {len(photos)} photos in {folder} can be placed: {failed[0][1]}"
         raise InputError(msg)
-    database = target_database(database_path, listed.middle(images), None)
-    found = listed.candidates(images, None, database.frame, _trust(options, _VPR_TRUST), "vpr")
-    report = store_all(database, found, on_progress)
+    trust = _trust(options, _VPR_TRUST)
+    as_list = ListImport(position_std_m=trust.position_std_m, heading_std_deg=trust.heading_std_deg, provider="vpr")
+    report = import_list(database_path, images, as_list, on_progress)
     report.failed.extend(failed)
     return report
 
@@ -86,22 +131,18 @@ def import_kapture(
         UsageError: heights are in another datum than the database's.
         StorageError: the database cannot be written; what was imported before stays.
     """
-    read = selected(read_kapture(folder), lambda image: image.name, options.include, options.exclude)
-    images = [_listed(image) for image in read]
-    origin = options.origin or listed.middle(images)
-    if origin is None:
-        what = "GNSS positions" if read else "images"
+    images = [_listed(image) for image in read_kapture(folder)]
+    if options.origin is None and not any(image.place for image in images):
+        what = "GNSS positions" if images else "images"
         msg = f"kapture {folder} has no {what}: say where its world lies with --origin LAT LNG ALT"
         raise InputError(msg)
-    database = target_database(database_path, origin, options.alt_datum)
-    world = None if options.origin is None else database.frame.rigid_from(LocalFrame(options.origin))
-    found = listed.candidates(images, world, database.frame, _trust(options, _KAPTURE_TRUST), "kapture")
-    return store_all(database, found, on_progress)
+    as_list = ListImport(**vars(options), provider="kapture")
+    return import_list(database_path, images, as_list, on_progress)
 
 
-def _listed(image: KaptureImage) -> listed.ListedImage:
+def _listed(image: KaptureImage) -> ListedImage:
     place = None if image.place is None else (image.place.lat_deg, image.place.lng_deg, image.place.alt_m)
-    return listed.ListedImage(image.name, image.path, image.size, image.camera, image.pose, place)
+    return ListedImage(image.name, image.path, image.size, image.camera, image.pose, place)
 
 
 def _trust(options: ImportOptions, default: Trust) -> Trust:

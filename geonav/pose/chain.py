@@ -23,7 +23,7 @@ REACH = 10
 # Frames that a chain of its own must hold more than it costs: a cut is rarer than a place confused.
 _CUT_FRAMES = 5
 # Poses of photos share errors of their references that their covariances do not know of.
-_FLOOR_M = 0.05
+_FLOOR_M = 0.1
 _TURN_SLACK_DEG = 10.0
 
 

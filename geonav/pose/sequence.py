@@ -91,6 +91,7 @@ def judge(frames: Sequence[Frame], prior: MotionPrior, limits: Limits) -> list[V
         prior: the motion.
         limits: of the answers.
     """
+    frames = [_doubting(frame) for frame in frames]
     located = [index for index, frame in enumerate(frames) if frame.is_located]
     pieces = [[located[at] for at in piece] for piece in chains([_seen(frames[i], 0) for i in located], prior)]
     kept = {index for piece in pieces for index in piece}
@@ -104,6 +105,13 @@ def judge(frames: Sequence[Frame], prior: MotionPrior, limits: Limits) -> list[V
         found = piece.verdicts()
         verdicts += [replace(found[0], starts_piece=start > 0), *found[1:]] if found else []
     return verdicts
+
+
+def _doubting(frame: Frame) -> Frame:
+    """The frame with only what was believed alone as certain as it claims to be."""
+    believed = 1 if frame.is_located else 0
+    rest = tuple(candidate.doubted() for candidate in frame.candidates[believed:])
+    return replace(frame, candidates=frame.candidates[:believed] + rest)
 
 
 def _seen(frame: Frame, choice: int) -> Seen:

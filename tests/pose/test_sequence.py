@@ -168,6 +168,20 @@ def test_a_refused_frame_is_confirmed_where_its_neighbours_put_it_and_nowhere_el
     assert verdicts[20].pose is None
 
 
+def test_a_confirmed_pose_is_less_certain_than_it_claims() -> None:
+    """What refused it makes its errors larger: half a metre where five centimetres are claimed must be held."""
+    held = []
+    for seed in range(20):
+        track = _track(seed, 20, 1.0, WALK)
+        turn = 2.0 * np.pi * seed / 20
+        track.frames[10] = _refused(_moved(track.frames[10], 0.5 * np.array([np.cos(turn), np.sin(turn), 0.0])))
+        verdict = judge(track.frames, WALK, Limits())[10]
+        if verdict.status == "confirmed":
+            held.append(_holds(verdict, track.truth[10]))
+    assert len(held) > 5
+    assert np.mean(held) > 0.9
+
+
 def test_two_candidates_that_both_fit_are_both_refused() -> None:
     track = _track(8, 30, 1.0, WALK)
     beside = _moved(track.frames[10], np.array([0.3, 0.0, 0.0])).candidates
@@ -250,7 +264,7 @@ def test_ellipses_hold_the_truth_of_every_kind_of_answer(prior: MotionPrior) -> 
     """A tenth of the frames wrong, a third refused with the right pose among three, a tenth without any."""
     inside: dict[str, list[bool]] = {}
     wrong_accepted = answered = 0
-    for seed in range(12):
+    for seed in range(8):
         rng = np.random.default_rng([seed, 4])
         track = _track(seed, 80, 0.5, prior)
         for index, frame in enumerate(track.frames):
@@ -272,8 +286,8 @@ def test_ellipses_hold_the_truth_of_every_kind_of_answer(prior: MotionPrior) -> 
     coverage = {status: np.mean(held) for status, held in inside.items()}
     assert set(coverage) >= {"located", "confirmed", "interpolated"}
     assert min(coverage.values()) > 0.88, coverage
-    assert answered > 0.6 * 12 * 80
-    assert wrong_accepted <= 0.002 * answered, (wrong_accepted, answered)
+    assert answered > 0.6 * 8 * 80
+    assert wrong_accepted <= 0.003 * answered, (wrong_accepted, answered)
 
 
 def test_frames_that_share_their_error_are_not_more_certain_together() -> None:
@@ -281,7 +295,7 @@ def test_frames_that_share_their_error_are_not_more_certain_together() -> None:
     rng = np.random.default_rng(0)
     still = MotionPrior(max_speed_m_s=0.1, acceleration_std=1e-3, climb_std=1e-3)
     held = []
-    for _ in range(200):
+    for _ in range(80):
         common = rng.normal(0, 1.0, 3)
         matrix = np.diag([1e-4] * 3 + [1.0] * 3)
         own = Candidate(pose_from_center(NORTHWARDS, common), matrix, 100, frozenset({"a"}))

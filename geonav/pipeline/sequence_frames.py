@@ -73,7 +73,11 @@ def folder_frames(folder: Path, rate_hz: float | None = None) -> list[TimedPhoto
     """
     from geonav.providers.folder import find_photos
 
-    paths = [path for _, path in find_photos(folder)]
+    # Folders inside are not the sequence: --write-exif leaves its copies in one.
+    paths = [path for name, path in find_photos(folder) if "/" not in name]
+    if not paths:
+        msg = f"{folder} holds pictures in folders only: name one of those"
+        raise InputError(msg)
     if rate_hz is not None:
         return [TimedPhoto(str(path), path, index / rate_hz) for index, path in enumerate(paths)]
     written = [read_exif(path).captured_at for path in paths]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,24 +54,29 @@ class Walk:
 
     def decide(self, index: int) -> Decision:
         """What the matches of one frame give alone."""
-        rng = np.random.default_rng([5, index])
-        world = np.random.default_rng(0)
-        xyz, references = facade_points(world, 250), reference_poses(Plan(), world)
-        pose = pose_from_center(rotation_from_angles(2.0, 4.0, 0.0), self.truth[index])
-        pixels, visible = seen(USUAL, pose, xyz)
-        xyz, pixels = xyz[visible], pixels[visible] + rng.normal(0, 0.3, (visible.sum(), 2))
-        there = rng.random(len(xyz)) < (self.shares[index] or 0.0)
-        views = []
-        for number, reference in enumerate(references):
-            in_reference, matched = seen(USUAL, reference, xyz)
-            matched &= rng.random(len(xyz)) < 0.7
-            for name, chosen, by in (("here", matched & ~there, 0.0), ("there", matched & there, 1.0)):
-                keypoint = np.flatnonzero(chosen)
-                noisy = in_reference[keypoint] + rng.normal(0, 0.3, (len(keypoint), 2))
-                moved = reference @ np.vstack([np.column_stack([np.eye(3), -by * ELSEWHERE_M]), [0, 0, 0, 1]])
-                views.append(View(f"{name}{number}", USUAL, moved, noisy, keypoint, 0.3))
-        query = Query(USUAL, pixels, 0.3, _CALIBRATED)
-        return decide(query, [view for view in views if len(view.query_index) > 5], DecideOptions())
+        return _decided(tuple(self.truth[index]), index, self.shares[index] or 0.0)
+
+
+@cache
+def _decided(center: tuple[float, float, float], index: int, share: float) -> Decision:
+    rng = np.random.default_rng([5, index])
+    world = np.random.default_rng(0)
+    xyz, references = facade_points(world, 250), reference_poses(Plan(), world)
+    pose = pose_from_center(rotation_from_angles(2.0, 4.0, 0.0), np.array(center))
+    pixels, visible = seen(USUAL, pose, xyz)
+    xyz, pixels = xyz[visible], pixels[visible] + rng.normal(0, 0.3, (visible.sum(), 2))
+    there = rng.random(len(xyz)) < share
+    views = []
+    for number, reference in enumerate(references):
+        in_reference, matched = seen(USUAL, reference, xyz)
+        matched &= rng.random(len(xyz)) < 0.7
+        for name, chosen, by in (("here", matched & ~there, 0.0), ("there", matched & there, 1.0)):
+            keypoint = np.flatnonzero(chosen)
+            noisy = in_reference[keypoint] + rng.normal(0, 0.3, (len(keypoint), 2))
+            moved = reference @ np.vstack([np.column_stack([np.eye(3), -by * ELSEWHERE_M]), [0, 0, 0, 1]])
+            views.append(View(f"{name}{number}", USUAL, moved, noisy, keypoint, 0.3))
+    query = Query(USUAL, pixels, 0.3, _CALIBRATED)
+    return decide(query, [view for view in views if len(view.query_index) > 5], DecideOptions())
 
 
 class WalkLocalizer:

@@ -30,6 +30,16 @@ def test_exif_times_decide_not_names(tmp_path: Path) -> None:
     assert found[1].captured_at == "2026-05-01T10:00:03"
 
 
+def test_folders_inside_are_not_the_sequence(tmp_path: Path) -> None:
+    _photo(tmp_path, "a.jpg", "10:00:00")
+    (tmp_path / "located").mkdir()
+    _photo(tmp_path / "located", "a.jpg", "10:00:00")
+    assert [Path(frame.name) for frame in folder_frames(tmp_path)] == [tmp_path / "a.jpg"]
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(InputError, match="holds pictures in folders only"):
+        folder_frames(tmp_path)
+
+
 def test_offsets_from_utc_count(tmp_path: Path) -> None:
     _photo(tmp_path, "a.jpg", "12:00:00", "+02:00")
     _photo(tmp_path, "b.jpg", "10:00:05", "+00:00")

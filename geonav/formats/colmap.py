@@ -83,11 +83,11 @@ def write_model(
         form: ``txt`` or ``bin``.
 
     Raises:
-        InputError: two images of one name, a name of several lines, or the folder holds the other form.
+        InputError: two images of one name, a name that the form cannot hold, or the folder holds the other form.
         StorageError: the folder cannot be written.
     """
     target = Path(folder)
-    _check_names(images)
+    _check_names(images, form)
     other = target / f"images.{'txt' if form == 'bin' else 'bin'}"
     if other.exists():
         msg = f"{other} is there: programs would not know which of the two to read; remove it or choose another folder"
@@ -103,7 +103,7 @@ def write_model(
         atomic_write_bytes(target / f"{name}.{form}", content)
 
 
-def _check_names(images: Sequence[PosedImage]) -> None:
+def _check_names(images: Sequence[PosedImage], form: str) -> None:
     seen: set[str] = set()
     for image in images:
         if image.name in seen:
@@ -111,6 +111,9 @@ def _check_names(images: Sequence[PosedImage]) -> None:
             raise InputError(msg)
         if not image.name or image.name != image.name.strip() or set(image.name) & set("\n\r\0"):
             msg = f"image name {image.name!r} cannot stand in a COLMAP model: rename it"
+            raise InputError(msg)
+        if form == "txt" and image.name.split() != [image.name]:
+            msg = f"COLMAP reads image name '{image.name}' of a text model up to its blank: write a binary model"
             raise InputError(msg)
         seen.add(image.name)
 

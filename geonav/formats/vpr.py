@@ -3,7 +3,7 @@
 ``@E@N@zone@letter@lat@lng@pano_id@tile@heading@pitch@roll@height@timestamp@note@.jpg``; only east and north, UTM metres
 on WGS84, must be there. Those who read such trees take distances between the bare numbers, so that two photos a metre
 apart on both sides of a zone's edge would be hundreds of kilometres apart. Hence a tree is written in one zone, that of
-its middle, also where some of its photos lie beyond the edge: half a degree beyond it, UTM's scale is off by 0.2 %.
+its middle, also where some of its photos lie beyond the edge: half a degree beyond, UTM's scale still holds to 0.2 %.
 """
 
 from __future__ import annotations

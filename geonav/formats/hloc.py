@@ -1,4 +1,4 @@
-"""hloc's files: HDF5 features, matches and global descriptors, pair lists and query lists with intrinsics.
+"""hloc's files: HDF5 features and matches, pair lists and query lists with intrinsics.
 
 hloc puts the centre of the first pixel at (0, 0), geonav at (0.5, 0.5): half a pixel is taken off on writing and put
 on again on reading. hloc keeps descriptors as (D, N), and names a pair's group by both names with ``/`` replaced by
@@ -80,18 +80,6 @@ def read_features(path: Path | str, names: Sequence[str] | None = None) -> Itera
             except (KeyError, ValueError, TypeError) as error:
                 msg = f"{file_path}: the features of '{name}' are not hloc's ({error}): export them again"
                 raise InputError(msg) from error
-
-
-def write_globals(path: Path | str, rows: Iterable[tuple[str, NDArray[np.float32]]]) -> None:
-    """Write hloc's file of global descriptors (D,) by image name.
-
-    Raises:
-        InputError: h5py is missing.
-        StorageError: the file cannot be written.
-    """
-    with _new_file(Path(path)) as file:
-        for name, vector in rows:
-            file.create_group(name)["global_descriptor"] = np.asarray(vector, np.float32)
 
 
 def pair_name(name0: str, name1: str) -> str:

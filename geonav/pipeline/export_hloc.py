@@ -1,4 +1,4 @@
-"""``geonav export hloc``: features, global descriptors, pairs, matches and the query list of a database."""
+"""``geonav export hloc``: features, pairs, matches and the query list of a database."""
 
 from __future__ import annotations
 

@@ -91,12 +91,6 @@ def test_matches_round_trip_both_ways(tmp_path_factory: pytest.TempPathFactory, 
         assert file["a-b.jpg/c-d.jpg/matches0"].shape == (6,)
 
 
-def test_globals_are_where_hloc_looks(tmp_path: Path) -> None:
-    hloc.write_globals(tmp_path / "g.h5", [("a/b.jpg", np.ones(8, np.float32))])
-    with h5py.File(tmp_path / "g.h5") as file:
-        assert file["a/b.jpg"]["global_descriptor"].shape == (8,)
-
-
 def test_lists_round_trip(tmp_path: Path) -> None:
     cameras = {"a.jpg": Camera("OPENCV", 10, 20, (1.5, 2.5, 3.5, 4.5, 0.1, 0.2, 0.3, 0.4))}
     hloc.write_query_list(tmp_path / "q.txt", cameras.items())

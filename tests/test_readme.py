@@ -15,6 +15,7 @@ import geonav
 from geonav.cli.app import app
 from geonav.config import load_config
 from geonav.data.results import KSource, LocalizationResult, Status
+from geonav.data.track import TrackStatus
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +103,10 @@ def test_nested_fields_are_named() -> None:
         assert re.findall(r"`(\w+)`", cells[field]) == list(definitions[model]["properties"])
 
 
-@pytest.mark.parametrize(("header", "kind"), [("status | meaning", Status), ("`K_source` | calibration", KSource)])
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [("status | meaning", Status), ("frame | meaning", TrackStatus), ("`K_source` | calibration", KSource)],
+)
 def test_tables_of_values_are_complete(header: str, kind: object) -> None:
     assert [row[0].strip("`") for row in _rows(header)] == list(kind.__args__)  # type: ignore[attr-defined]
 

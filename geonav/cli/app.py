@@ -20,6 +20,7 @@ from geonav.cli import (
     demo,
     doctor,
     evaluate,
+    exporting,
     fetching,
     importing,
     index,
@@ -59,6 +60,7 @@ app = typer.Typer(
 app.command("preview")(preview.preview)
 app.command("postview")(postview.postview)
 app.add_typer(importing.app, name="import")
+app.add_typer(exporting.app, name="export")
 app.add_typer(fetching.app, name="fetch")
 app.add_typer(index.app, name="index")
 app.command("localize")(localize.localize)

@@ -17,6 +17,7 @@ from geonav.cli.options import (
     HeadingStdOption,
     IncludeOption,
     JsonOption,
+    ModelOption,
     OriginOption,
     PositionStdOption,
 )
@@ -90,6 +91,91 @@ def database_(
 
     options = DatabaseImport(origin=_point(origin), **_shared(include, exclude, position_std_m, heading_std_deg))
     _run(context, database, as_json, lambda path, on_progress: import_database(path, source, options, on_progress))
+
+
+@app.command("hloc")
+def hloc(
+    context: typer.Context,
+    sfm: Annotated[
+        Path, typer.Argument(metavar="SFM", help="folder of hloc's COLMAP model, text or binary", show_default=False)
+    ],
+    images: Annotated[Path, typer.Option("--images", help="folder of its photos", show_default=False)],
+    database: DatabaseOption = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            "--features",
+            metavar="H5",
+            help="hloc's local features, taken for those of --model [default: none]",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    origin: OriginOption = None,
+    alt_datum: AltDatumOption = AltDatum.WGS84,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    position_std_m: PositionStdOption = None,
+    heading_std_deg: HeadingStdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import what hloc made: the posed images of its model and, if given, their local features."""
+    from geonav.pipeline.importing import ColmapImport
+    from geonav.pipeline.importing_hloc import import_hloc
+
+    shared = _shared(include, exclude, position_std_m, heading_std_deg)
+    options = ColmapImport(images=images, origin=_point(origin), alt_datum=alt_datum.value, **shared)
+    config = Session.of(context).config({"database": database, "local": {"model": model}})
+
+    def start(path: Path, on_progress: OnProgress | None) -> ImportReport:
+        return import_hloc(path, (sfm, features), options, config, on_progress)
+
+    _run(context, database, as_json, start)
+
+
+@app.command("vpr")
+def vpr(
+    context: typer.Context,
+    photos: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="folder of @east@north@...@.jpg photos", show_default=False)
+    ],
+    database: DatabaseOption = None,
+    zone: Annotated[
+        str | None,
+        typer.Option("--zone", metavar="32U", help="UTM zone of names that do not say theirs", show_default=False),
+    ] = None,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    position_std_m: PositionStdOption = None,
+    heading_std_deg: HeadingStdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a place recognition benchmark's photos: positions from their names, for search and recall."""
+    from geonav.pipeline.importing_lists import VprImport, import_vpr
+
+    options = VprImport(zone=zone, **_shared(include, exclude, position_std_m, heading_std_deg))
+    _run(context, database, as_json, lambda path, on_progress: import_vpr(path, photos, options, on_progress))
+
+
+@app.command("kapture")
+def kapture(
+    context: typer.Context,
+    source: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of the kapture", show_default=False)],
+    database: DatabaseOption = None,
+    origin: OriginOption = None,
+    alt_datum: AltDatumOption = AltDatum.WGS84,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    position_std_m: PositionStdOption = None,
+    heading_std_deg: HeadingStdOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a kapture's images: with --origin their poses, else their GNSS positions."""
+    from geonav.pipeline.importing_lists import KaptureImport, import_kapture
+
+    shared = _shared(include, exclude, position_std_m, heading_std_deg)
+    options = KaptureImport(origin=_point(origin), alt_datum=alt_datum.value, **shared)
+    _run(context, database, as_json, lambda path, on_progress: import_kapture(path, source, options, on_progress))
 
 
 def _shared(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geonav.cli.localize_exports import InPlaceOption, KmlOption, LocalizeExports, WriteExifOption
 from geonav.cli.options import (
     DatabaseOption,
     DescriptorOption,
@@ -31,6 +32,14 @@ from geonav.cli.search_options import (
     QueryAugmentationOption,
     RerankOption,
     WithinOption,
+)
+from geonav.cli.sequence import (
+    FrameRateOption,
+    GpxOption,
+    MaxSpeedOption,
+    SequenceAsked,
+    SequenceOption,
+    SequenceRun,
 )
 from geonav.cli.session import Session, open_database
 from geonav.errors import InputError
@@ -69,7 +78,9 @@ GeoJsonOption = Annotated[
 
 def localize(
     context: typer.Context,
-    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)],
+    photos: Annotated[
+        list[Path] | None, typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)
+    ] = None,
     database: DatabaseOption = None,
     camera: CameraOption = None,
     model: ModelOption = None,
@@ -91,10 +102,21 @@ def localize(
     device: DeviceOption = None,
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
+    kml: KmlOption = None,
+    write_exif: WriteExifOption = False,
+    in_place: InPlaceOption = False,
+    sequence: SequenceOption = None,
+    frame_rate: FrameRateOption = None,
+    max_speed: MaxSpeedOption = None,
+    gpx: GpxOption = None,
 ) -> None:
     """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
+    photos = photos or []
+    asked = SequenceAsked(sequence, frame_rate, max_speed, gpx, geojson, as_json)
+    asked.check(photos, write_exif=write_exif)
     writer = ResultWriter(as_json=as_json, geojson=geojson)
+    exports = LocalizeExports(photos, kml, write_exif=write_exif, in_place=in_place)
     section = {"top_k": top_k, "exif_gps": exif_gps}
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
@@ -112,13 +134,27 @@ def localize(
     from geonav.pipeline.localize import Localizer
 
     localizer = Localizer(references, config)
+    if sequence is not None:
+        track = SequenceRun(localizer, asked, (given, mask))
+        try:
+            with progress_bars(session) as on_progress:
+                track.locate(on_progress)
+        finally:
+            track.write(exports.add)  # also what was found before an interruption
+            exports.write()
+        track.check()
+        exports.check()
+        return
     try:
         with progress_bars(session) as on_progress:
             for result in _located(localizer, photos, (given, mask), on_progress):
                 writer.add(result)
+                exports.add(result)
     finally:
         writer.write()  # also what was found before an interruption
+        exports.write()
     writer.check()
+    exports.check()
 
 
 def _parsed(camera: str) -> Camera:

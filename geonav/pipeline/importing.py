@@ -32,6 +32,7 @@ __all__ = [
     "import_colmap",
     "import_database",
     "import_folder",
+    "target_database",
 ]
 
 
@@ -119,7 +120,7 @@ def import_colmap(
         msg = f"there is no folder {folder}: name the one that holds the model's images"
         raise InputError(msg)
     model = colmap.ColmapModel(model.path, images)
-    database = _target(database_path, _model_origin(model, options), options.alt_datum)
+    database = target_database(database_path, _model_origin(model, options), options.alt_datum)
     if model.is_geo_registered:
         world_from_model = colmap.world_from_ecef(database.frame)
     else:
@@ -147,7 +148,7 @@ def import_folder(
     photos = provider.find_photos(Path(folder))
     photos = selected(photos, lambda photo: photo[0], options.include, options.exclude)
     origin, alt_datum = provider.survey(photos)
-    database = _target(database_path, origin, None, alt_datum)
+    database = target_database(database_path, origin, None, alt_datum)
     found = provider.candidates(
         photos,
         database.frame,
@@ -178,7 +179,7 @@ def import_database(
         msg = f"{source_path} cannot be imported into itself: name another --database"
         raise UsageError(msg)
     origin = options.origin or provider.origin_of(source)
-    database = _target(database_path, origin, source.alt_datum)
+    database = target_database(database_path, origin, source.alt_datum)
     frame = database.frame if database.origin is not None else LocalFrame(GeoPoint(0.0, 0.0, 0.0))
     trust = (options.position_std_m, options.heading_std_deg)
     found = provider.candidates(source, frame, None if origin is None else LocalFrame(origin), trust)
@@ -195,8 +196,14 @@ def _model_origin(model: ColmapModel, options: ColmapImport) -> GeoPoint:
     return model.centroid()
 
 
-def _target(path: Path | str, origin: GeoPoint | None, alt_datum: str | None, new_datum: str = "wgs84") -> Database:
-    """The database to import into, made if there is none; ``alt_datum`` must be its datum unless None."""
+def target_database(
+    path: Path | str, origin: GeoPoint | None, alt_datum: str | None, new_datum: str = "wgs84"
+) -> Database:
+    """The database to import into, made if there is none; ``alt_datum`` must be its datum unless None.
+
+    Raises:
+        UsageError: it is not.
+    """
     from geonav.providers.geonav_database import origin_of
 
     folder = Path(path)

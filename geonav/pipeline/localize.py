@@ -102,6 +102,7 @@ class Localizer:
         mask: Path | str | None = None,
         camera_source: KSource = "given",
         on_retrieved: Callable[[Retrieved], None] | None = None,
+        on_decided: Callable[[QueryPhoto, Decision], None] | None = None,
     ) -> LocalizationResult:
         """Locate one photo.
 
@@ -111,6 +112,7 @@ class Localizer:
             mask: picture that is black where the photo must not be looked at.
             camera_source: what the result calls a given calibration.
             on_retrieved: called with all references found, of which not all are matched.
+            on_decided: called with the poses found, believed or not, where anything matched.
 
         Raises:
             ImageError: the photo or the mask cannot be read.
@@ -134,6 +136,8 @@ class Localizer:
             return self._refused(photo, "not_located", reason, found)
         with watch.stage("pose"):
             decision = decide(self._query(photo, features), found.matches.views, self._options())
+        if on_decided is not None:
+            on_decided(photo, decision)
         return self._result(photo, decision, found)
 
     def _retrieved(self, photo: QueryPhoto, features: LocalFeatures) -> Retrieved:

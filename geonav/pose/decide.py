@@ -32,11 +32,14 @@ class Decision:
         solution: the best pose found, believed or not; None where there is none.
         evidence: what speaks for it.
         refusal: why it is not believed; None where it is.
+        candidates: poses that neighbours in a sequence may tell apart, the best first; none where the camera itself
+            is in doubt, for then all are bent.
     """
 
     solution: Solution | None
     evidence: Evidence | None
     refusal: str | None
+    candidates: tuple[Solution, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,11 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
     refusal = refusal or _look_alike(query, views, best, options)
     if refusal is None:
         best, refusal = check_camera(query, best, options)
+        if refusal is not None:
+            return Decision(best, weigh(best, query), refusal)
         evidence = weigh(best, query)
-        refusal = refusal or objection(evidence, options.thresholds)
-    return Decision(best, evidence, refusal)
+        refusal = objection(evidence, options.thresholds)
+    return Decision(best, evidence, refusal, (best, *rivals))
 
 
 def _look_alike(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,7 +28,8 @@ STEPS = {
     "plain VLAD, 64 words": ({"num_clusters": 64, "power": 1.0, "pca": 0}, "none"),
     "256 words": ({"power": 1.0, "pca": 0}, "none"),
     "signed root of the sums": ({"pca": 0}, "none"),
-    "PCA to 512, half whitened": ({}, "none"),
+    "PCA to 512, half whitened": ({"whitening": 0.5}, "none"),
+    "whitened by neighbours": ({}, "none"),
     "neighbours vouch (default)": ({}, "neighbours"),
 }
 
@@ -52,6 +54,8 @@ def recall(city: CityPhotos, photos: dict[str, tuple[Path, LocalFeatures, np.nda
     section, rerank = STEPS[step]
     config = GeonavConfig(retrieval=section, search={"rerank": rerank})
     references = Database.open(city.references)
+    # Else settings that a step leaves out would stay as the step before made the index.
+    shutil.rmtree(references.index_dir("vlad"), ignore_errors=True)
     index_global(references, config)
     retriever = Retriever(references, config, load_global(references, config), pytest.fail, grouped=False)
     right = np.zeros((len(photos), max(RANKS)), bool)

@@ -94,6 +94,8 @@ def test_what_differs_within_places_counts_less() -> None:
     # A photo that shows nothing is nobody's kin, and too few pairs teach nothing.
     empty = np.vstack([np.zeros((1, 12), np.float32), rows])
     shifted = Kin(np.append(kin.first + 1, 0), np.append(kin.second + 1, 1), np.ones(201))
-    np.testing.assert_allclose(np.abs(Pca.learn([empty], 12, 0.5, shifted).axes), np.abs(learned_within.axes), rtol=1e-3)
+    np.testing.assert_allclose(
+        np.abs(Pca.learn([empty], 12, 0.5, shifted).axes), np.abs(learned_within.axes), rtol=1e-3
+    )
     few = Pca.learn([rows], 12, 0.5, Kin(kin.first[:3], kin.second[:3], np.ones(3)))
     np.testing.assert_allclose(few.axes, plain.axes)

@@ -74,7 +74,8 @@ def test_version(run: Run) -> None:
     [
         (["--nope"], "error: No such option: --nope (see 'geonav --help')"),
         (["localise"], "error: No such command 'localise'"),
-        (["localize"], "error: Missing argument 'PHOTO'"),
+        (["localize"], "error: no photo given: name photos, or a folder or video with --sequence"),
+        (["evaluate", "--query-set", "q"], "error: Missing option '--reference-set'"),
         (["localize", "a.jpg", "--top-k", "many"], "error: Invalid value for '--top-k'"),
         (["localize", "a.jpg", "--json", "--geojson", "-"], "error: --json and --geojson - would both write to stdout"),
         (["import", "colmap", "model", "--images", "x", "--origin", "1", "2"], "error: Option '--origin' requires 3"),

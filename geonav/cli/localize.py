@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from geonav.cli.localize_exports import InPlaceOption, KmlOption, LocalizeExports, WriteExifOption
+from geonav.cli.localize_page import HtmlOption, LocalizePage
 from geonav.cli.options import (
     DatabaseOption,
     DescriptorOption,
@@ -76,7 +77,7 @@ GeoJsonOption = Annotated[
 ]
 
 
-def localize(
+def localize(  # noqa: PLR0915 - one statement an option
     context: typer.Context,
     photos: Annotated[
         list[Path] | None, typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)
@@ -102,6 +103,7 @@ def localize(
     device: DeviceOption = None,
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
+    html: HtmlOption = None,
     kml: KmlOption = None,
     write_exif: WriteExifOption = False,
     in_place: InPlaceOption = False,
@@ -117,6 +119,7 @@ def localize(
     asked.check(photos, write_exif=write_exif)
     writer = ResultWriter(as_json=as_json, geojson=geojson)
     exports = LocalizeExports(photos, kml, write_exif=write_exif, in_place=in_place)
+    page = LocalizePage(html, sequence=sequence is not None)
     section = {"top_k": top_k, "exif_gps": exif_gps}
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
@@ -147,12 +150,14 @@ def localize(
         return
     try:
         with progress_bars(session) as on_progress:
-            for result in _located(localizer, photos, (given, mask), on_progress):
+            for result in _located(localizer, photos, (given, mask), on_progress, page.on_matched):
                 writer.add(result)
                 exports.add(result)
+                page.add(result)
     finally:
         writer.write()  # also what was found before an interruption
         exports.write()
+        page.write(references)
     writer.check()
     exports.check()
 
@@ -168,6 +173,7 @@ def _located(
     photos: Sequence[Path],
     given: tuple[Camera | None, Path | None],
     on_progress: OnProgress | None,
+    further: dict[str, Any],
 ) -> Iterator[LocalizationResult]:
     """One result a photo, in order; a photo that cannot be read is not located, and says why."""
     from geonav import __version__
@@ -178,7 +184,7 @@ def _located(
     camera, mask = given
     for done, photo in enumerate(photos, start=1):
         try:
-            yield localizer.locate(photo, camera=camera, mask=mask)
+            yield localizer.locate(photo, camera=camera, mask=mask, **further)
         except ImageError as error:
             yield LocalizationResult(
                 query=str(photo), status="not_located", reason=str(error), geonav_version=__version__

@@ -19,6 +19,7 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
+from geonav.pipeline.view_matches import ViewMatches, view_matches
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
@@ -94,7 +95,7 @@ class Localizer:
         if search:
             self._settings["search"] = search
 
-    def locate(
+    def locate(  # noqa: PLR0913 - what is known of one photo, and who is told what on the way
         self,
         path: Path | str,
         *,
@@ -103,6 +104,7 @@ class Localizer:
         camera_source: KSource = "given",
         on_retrieved: Callable[[Retrieved], None] | None = None,
         on_decided: Callable[[QueryPhoto, Decision], None] | None = None,
+        on_matched: Callable[[list[ViewMatches]], None] | None = None,
     ) -> LocalizationResult:
         """Locate one photo.
 
@@ -113,6 +115,7 @@ class Localizer:
             camera_source: what the result calls a given calibration.
             on_retrieved: called with all references found, of which not all are matched.
             on_decided: called with the poses found, believed or not, where anything matched.
+            on_matched: called with the matches of each posed reference, where anything matched.
 
         Raises:
             ImageError: the photo or the mask cannot be read.
@@ -138,6 +141,8 @@ class Localizer:
             decision = decide(self._query(photo, features), found.matches.views, self._options())
         if on_decided is not None:
             on_decided(photo, decision)
+        if on_matched is not None:
+            on_matched(view_matches(features.keypoints, found.matches.views, decision.solution))
         return self._result(photo, decision, found)
 
     def _retrieved(self, photo: QueryPhoto, features: LocalFeatures) -> Retrieved:

@@ -17,6 +17,7 @@ from geonav.errors import DatabaseError, ImageError, UsageError
 from geonav.geometry.camera import Camera
 from geonav.geometry.pose import camera_center, rotation_error_deg
 from geonav.pipeline.evaluate import evaluate
+from geonav.pipeline.view_matches import ViewMatches
 from geonav.pipeline.importing import ColmapImport, import_colmap
 from geonav.pipeline.index import index_global
 from geonav.pipeline.localize import Localizer
@@ -244,3 +245,16 @@ def _quaternion(rotation: np.ndarray) -> np.ndarray:
     )
     x, y, z, w = np.linalg.eigh(k)[1][:, -1]
     return np.array([w, x, y, z])
+
+
+def test_matches_are_handed_out_with_what_agrees(localizer: Localizer, street_photos: StreetPhotos) -> None:
+    evidence: list[ViewMatches] = []
+    path, camera, _ = next(_cases(street_photos))
+    result = localizer.locate(path, camera=camera, on_matched=evidence.extend)
+    used = {reference.uid: reference for reference in result.references if reference.num_matches}
+    assert {each.uid for each in evidence} == set(used)
+    for each in evidence:
+        assert each.query_pixels.shape == each.reference_pixels.shape == (used[each.uid].num_matches, 2)
+        assert each.inlier.sum() == used[each.uid].num_inliers
+    best = evidence[0]
+    assert best.inlier.sum() == max(reference.num_inliers for reference in used.values()) > 0

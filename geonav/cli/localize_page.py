@@ -1,0 +1,72 @@
+"""``geonav localize --html``: the photos, what was found and what speaks for it, as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from geonav.data.results import LocalizationResult
+from geonav.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from geonav.data.database import Database
+    from geonav.pipeline.view_matches import ViewMatches
+
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="PATH",
+        help="write a page with photos, references, match lines and a map, for any browser [default: none]",
+        show_default=False,
+    ),
+]
+
+
+class LocalizePage:
+    """Takes the matches and the result of each photo; writes the page when all are there."""
+
+    def __init__(self, html: Path | None, *, sequence: bool) -> None:
+        """Look at what cannot work before any photo is located.
+
+        Raises:
+            UsageError: the page is asked for a sequence.
+            InputError: there is no folder for the page.
+        """
+        if html is not None and sequence:
+            msg = "--html shows photos, not a --sequence: leave one out, or write the track with --gpx"
+            raise UsageError(msg)
+        if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+            msg = f"--html {html} is a folder, or is in none: name a file in a folder that exists"
+            raise InputError(msg)
+        self._html = html
+        self._last: list[ViewMatches] = []
+        self._photos: list[tuple[LocalizationResult, list[ViewMatches]]] = []
+
+    @property
+    def on_matched(self) -> dict[str, Any]:
+        """What to ask the localizer for besides the result: nothing where no page is written."""
+        return {} if self._html is None else {"on_matched": self._last.extend}
+
+    def add(self, result: LocalizationResult) -> None:
+        """Take the result whose matches came last."""
+        if self._html is not None:
+            self._photos.append((result, [*self._last]))
+            self._last.clear()
+
+    def write(self, references: Database) -> None:
+        """Write the page.
+
+        Raises:
+            StorageError: the disk does not take it.
+        """
+        if self._html is None:
+            return
+        from geonav.evaluation.report.page import PagePhoto, write_page
+
+        located = sum(result.status == "located" for result, _ in self._photos)
+        summary = {"photos": len(self._photos), "located": located}
+        photos = [PagePhoto(result, evidence) for result, evidence in self._photos]
+        write_page(self._html, "geonav localize", photos, references, summary)

@@ -1,0 +1,1 @@
+"""Experiments: scores, and reports people can look at."""

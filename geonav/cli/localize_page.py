@@ -64,9 +64,13 @@ class LocalizePage:
         """
         if self._html is None:
             return
-        from geonav.evaluation.report.page import PagePhoto, write_page
+        from geonav.evaluation.report.page import Heading, write_page
+        from geonav.evaluation.report.rows import PagePhoto
 
         located = sum(result.status == "located" for result, _ in self._photos)
-        summary = {"photos": len(self._photos), "located": located}
         photos = [PagePhoto(result, evidence) for result, evidence in self._photos]
-        write_page(self._html, "geonav localize", photos, references, summary)
+        if len(photos) == 1:
+            title, remark = Path(photos[0].path).name, f"{photos[0].path}, against {references.path}"
+        else:
+            title, remark = "Located photos", f"{located} of {len(photos)} against {references.path}"
+        write_page(self._html, Heading(title, [remark]), photos, references)

@@ -1,95 +1,181 @@
-"""Curves over all photos as SVG: how large errors are, and whether the reported uncertainty is true."""
+"""Curves over all queries of a run: how large errors are, and whether what is claimed of them is true."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geonav.data.results import LocalizationResult
-from geonav.geometry.pose import camera_center
+from geonav.evaluation.record import QueryScore, Scored
+from geonav.evaluation.report.chart import Chart, Line, Points, draw
 
-Found = Sequence[tuple[LocalizationResult, NDArray[np.float64]]]
-Points = NDArray[np.float64]
-# Squared Mahalanobis distance in the plane that 95 % stay below: -2 ln 0.05.
-_ELLIPSE_95 = -2.0 * np.log(0.05)
-_ERRORS_M = (0.01, 100.0)
-_LEFT, _TOP, _WIDTH, _HEIGHT = 44, 10, 340, 180
+_METRES = ((0.0, "1 cm"), (0.25, "10 cm"), (0.5, "1 m"), (0.75, "10 m"), (1.0, "100 m"))
+_DEGREES = ((0.0, "0.01°"), (0.25, "0.1°"), (0.5, "1°"), (0.75, "10°"), (1.0, "100°"))
+_SHARES = ((0.0, "0 %"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "100 %"))
+# Both error axes run over four powers of ten from here.
+_LOWEST, _POWERS = 0.01, 4.0
+_MOST_HITS = 20
 
 
-def curves(found: Found) -> str:
-    """Cumulative error and calibration; nothing where no photo has a truth.
+def curves(scored: Sequence[Scored], thresholds: Sequence[tuple[float, float]] = ()) -> str:
+    """All charts that can be drawn of a run as a section of HTML; nothing where no query has a truth.
 
     Args:
-        found: results with the true ``E`` (4, 4) of each photo.
+        scored: all queries, distractors among them.
+        thresholds: metres and degrees, marked on the errors.
     """
-    if not found:
-        return ""
-    plots = [
-        _plot("Share of all photos within an error", cumulative(found), ["1 cm", "10 cm", "1 m", "10 m", "100 m"]),
+    known = [(record, score) for record, _, score in scored if record.truth is not None and not record.is_distractor]
+    scores = [score for _, score in known]
+    asked = min((record.num_asked for record, _ in known), default=0)
+    charts = [
+        _positions(scores, [metres for metres, _ in thresholds]),
+        _rotations(scores, [degrees for _, degrees in thresholds]),
+        _recall(scores, min(asked, _MOST_HITS)),
+        _calibration(scores),
+        _open_set([score for _, _, score in scored]),
     ]
-    calibrated = calibration(found)
-    if len(calibrated):
-        ticks = ["0 %", "25 %", "50 %", "75 %", "100 %"]
-        plots.append(
-            _plot("Share of truths inside the ellipse of a claimed probability", calibrated, ticks, ideal=True)
-        )
-    return f"<section><h2>Curves</h2><div class=plots>{''.join(plots)}</div></section>"
+    drawn = "".join(draw(chart) for chart in charts if chart is not None)
+    return f"<section id=curves><h2>Curves</h2><div class=charts>{drawn}</div></section>" if drawn else ""
 
 
-def cumulative(found: Found) -> Points:
-    """Points (P, 2): logarithm of the error from 1 cm (0) to 100 m (1), and the share of all photos within it."""
-    errors = sorted(_offset_m(result, truth) for result, truth in found if result.E is not None)
-    low, high = np.log10(_ERRORS_M)
-    x = np.clip((np.log10(np.maximum(errors, 1e-9)) - low) / (high - low), 0, 1)
-    share = np.arange(1, len(errors) + 1) / len(found)
-    steps = np.repeat(np.column_stack([x, share]), 2, axis=0)
-    steps[::2, 1] = np.concatenate([[0], share])[: len(errors)]
-    last = share[-1] if len(share) else 0.0
-    return np.vstack([[0.0, 0.0], steps, [1.0, last]])
+def cumulative(errors: Sequence[float | None], lowest: float = _LOWEST) -> Points:
+    """Points (P, 2): logarithm of the error, over four powers of ten, and the share of all queries within it.
+
+    Args:
+        errors: of each query; None where it was not located.
+        lowest: where the axis begins.
+    """
+    found = np.sort(np.abs([error for error in errors if error is not None]).astype(float))
+    x = np.log10(np.maximum(found, 1e-12) / lowest) / _POWERS
+    share = np.arange(1, len(found) + 1) / max(1, len(errors))
+    steps = np.column_stack([np.repeat(x, 2), np.concatenate([[0.0], np.repeat(share, 2)[:-1]])[: 2 * len(found)]])
+    inside = steps[steps[:, 0] <= 1.0]
+    before = steps[steps[:, 0] < 0.0]
+    start = before[-1, 1] if len(before) else 0.0
+    last = inside[-1, 1] if len(inside) else 0.0
+    return np.vstack([[0.0, start], inside[inside[:, 0] >= 0.0], [1.0, last]])
 
 
-def calibration(found: Found) -> Points:
-    """Points (P, 2): claimed probability, and the share of located photos whose truth the ellipse of it holds."""
-    levels = np.sort([_claimed(result, truth) for result, truth in found if result.ellipse_95 is not None])
-    if not len(levels):
-        return np.empty((0, 2))
+def calibration(claimed: Sequence[float]) -> Points:
+    """Points (P, 2): claimed probability, and the share of truths that the region of that probability holds.
+
+    Args:
+        claimed: of each query, the probability of the smallest region that holds the truth.
+    """
     probability = np.linspace(0, 1, 101)
-    return np.column_stack([probability, np.searchsorted(levels, probability, side="right") / len(levels)])
+    held = np.searchsorted(np.sort(claimed), probability + 1e-12, side="right") / max(1, len(claimed))
+    return np.column_stack([probability, held])
 
 
-def _offset_m(result: LocalizationResult, truth: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(camera_center(np.array(result.E)) - camera_center(truth)))
+def open_set(answers: Sequence[float | None], false: Sequence[float | None]) -> Points:
+    """Points (P, 2): share of queries that are answered, and of distractors that are, at each confidence.
+
+    Args:
+        answers: confidence of each query's answer; None where there was none.
+        false: that of each distractor.
+    """
+    given = np.array([-np.inf if value is None else value for value in answers])
+    wrong = np.array([-np.inf if value is None else value for value in false])
+    levels = np.unique(np.concatenate([given, wrong]))
+    levels = levels[np.isfinite(levels)][::-1]
+    points = [[0.0, 0.0], *([(given >= level).mean(), (wrong >= level).mean()] for level in levels)]
+    return np.array(points, float)
 
 
-def _claimed(result: LocalizationResult, truth: NDArray[np.float64]) -> float:
-    """Probability of the smallest ellipse that holds the truth, if the reported one is right."""
-    ellipse = result.ellipse_95
-    if ellipse is None:
-        return 1.0
-    east, north = (camera_center(np.array(result.E)) - camera_center(truth))[:2]
-    angle = np.radians(ellipse.azimuth_deg)
-    along = (east * np.sin(angle) + north * np.cos(angle)) / ellipse.semi_major_m
-    across = (east * np.cos(angle) - north * np.sin(angle)) / ellipse.semi_minor_m
-    return float(1 - np.exp(-_ELLIPSE_95 * (along**2 + across**2) / 2))
-
-
-def _plot(title: str, points: Points, ticks: Sequence[str], *, ideal: bool = False) -> str:
-    x, y = _LEFT + points[:, 0] * _WIDTH, _TOP + (1 - points[:, 1]) * _HEIGHT
-    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    bottom = _TOP + _HEIGHT
-    marks = [f"<rect class=axis x={_LEFT} y={_TOP} width={_WIDTH} height={_HEIGHT} />"]
-    for i, tick in enumerate(ticks):
-        at = _LEFT + i * _WIDTH / (len(ticks) - 1)
-        marks.append(f"<text class=tick x={at:.0f} y={bottom + 16} text-anchor=middle>{tick}</text>")
-    for share in (0.0, 0.5, 1.0):
-        at = bottom - share * _HEIGHT + 4
-        marks.append(f"<text class=tick x={_LEFT - 5} y={at:.0f} text-anchor=end>{share:.0%}</text>")
-    if ideal:
-        marks.append(f"<line class=ideal x1={_LEFT} y1={bottom} x2={_LEFT + _WIDTH} y2={_TOP} />")
-    drawn = f"<polyline class=curve points='{line}' />"
-    box = f"0 0 {_LEFT + _WIDTH + 26} {bottom + 24}"
-    return (
-        f"<div><h3>{title}</h3><svg viewBox='{box}' role=img aria-label='{title}'>{''.join(marks)}{drawn}</svg></div>"
+def _positions(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | None:
+    kinds = (
+        ("in 3D", [score.position_error_m for score in scores]),
+        ("horizontal", [score.horizontal_error_m for score in scores]),
+        ("vertical", [score.vertical_error_m for score in scores]),
     )
+    return _errors(("Position error", "position error"), kinds, _METRES, [(mark, f"{mark:g} m") for mark in marks])
+
+
+def _rotations(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | None:
+    kinds = (
+        ("orientation", [score.rotation_error_deg for score in scores]),
+        ("heading", [score.azimuth_error_deg for score in scores]),
+    )
+    return _errors(("Rotation error", "rotation error"), kinds, _DEGREES, [(mark, f"{mark:g}°") for mark in marks])
+
+
+def _errors(
+    names: tuple[str, str],
+    kinds: Sequence[tuple[str, Sequence[float | None]]],
+    ticks: Sequence[tuple[float, str]],
+    marks: Sequence[tuple[float, str]],
+) -> Chart | None:
+    unit = " m" if ticks is _METRES else "°"
+    lines = []
+    for name, errors in kinds:
+        found = [abs(error) for error in errors if error is not None]
+        if found:
+            lines.append(Line(name, cumulative(errors), f"median {float(np.median(found)):.3g}{unit}"))
+    if not lines:
+        return None
+    shown = [(math.log10(value / _LOWEST) / _POWERS, word) for value, word in marks if _LOWEST <= value <= 100]
+    note = "Share of all queries with a truth; those not located count as farther. Medians are of the located."
+    return Chart(names[0], f"{names[1]} at most", ticks, lines, marks=shown, note=note)
+
+
+def _recall(scores: Sequence[QueryScore], most: int) -> Chart | None:
+    judged = [score for score in scores if score.has_positive is not None]
+    if not judged or most < 2:
+        return None
+    findable = [score for score in judged if score.has_positive]
+    ranks = np.arange(1, most + 1)
+    lines = []
+    kinds = [("of all queries", judged)]
+    if 0 < len(findable) < len(judged):
+        kinds.append(("of those with a reference near enough", findable))
+    for name, some in kinds:
+        first = np.array([score.first_right or most + 1 for score in some])
+        share = (first[None] <= ranks[:, None]).mean(1)
+        lines.append(
+            Line(name, np.column_stack([(ranks - 1) / (most - 1), share]), f"first hit {100 * share[0]:.0f} %")
+        )
+    ticks = [((rank - 1) / (most - 1), str(rank)) for rank in (1, 5, 10, 15, 20) if rank <= most]
+    note = "Share of queries with a reference near enough among their best hits."
+    return Chart("Retrieval", "best hits looked at", ticks, lines, note=note)
+
+
+def _calibration(scores: Sequence[QueryScore]) -> Chart | None:
+    # The squared normalised error of two dimensions exceeds q with probability exp(-q / 2), of one erfc(sqrt(q / 2)).
+    ellipse = [1 - math.exp(-score.horizontal_nes) for score in scores if score.horizontal_nes is not None]
+    heading = [math.erf(math.sqrt(score.azimuth_nes / 2)) for score in scores if score.azimuth_nes is not None]
+    named = [("position, the ellipse", ellipse), ("heading", heading)]
+    lines = []
+    for name, claimed in named:
+        if claimed:
+            curve = calibration(claimed)
+            lines.append(Line(name, curve, f"at 95 %: {100 * curve[95, 1]:.0f} %"))
+    if not lines:
+        return None
+    num = len(ellipse) or len(heading)
+    p = np.linspace(0, 1, 51)
+    reach = 1.96 * np.sqrt(p * (1 - p) / num)
+    band = np.vstack([np.column_stack([p, p + reach]), np.column_stack([p, p - reach])[::-1]])
+    note = (
+        f"Above the diagonal: claims are too careful; below: too bold. In the grey area {num} honest claims would lie, "
+        "at each point with 95 %."
+    )
+    return Chart(
+        "Is the uncertainty true?", "claimed probability", _SHARES, lines, band=band, is_diagonal_right=True, note=note
+    )
+
+
+def _open_set(scores: Sequence[QueryScore]) -> Chart | None:
+    false = [score for score in scores if score.is_distractor]
+    real = [score for score in scores if not score.is_distractor]
+    if not false or not real:
+        return None
+    points = open_set([_answer(score) for score in real], [_answer(score) for score in false])
+    accepted = sum(score.status == "located" for score in false)
+    lines = [Line("distractors answered", points, f"{accepted} of {len(false)} in this run")]
+    note = "From the most confident answer (left) to all that were given. Every answer to a distractor is false."
+    return Chart("Photos from elsewhere", "share of queries answered", _SHARES, lines, note=note)
+
+
+def _answer(score: QueryScore) -> float | None:
+    return score.confidence if score.status == "located" else None

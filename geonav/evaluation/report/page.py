@@ -1,12 +1,14 @@
-"""Located photos as one HTML file: works from disk, without a network, with a thousand photos."""
+"""Photos, what was found for them and what speaks for it, as one HTML file that works from disk, without a network.
+
+Pictures and details of each photo lie in elements of their own, which the page's program reads when they are looked
+at: a thousand photos open as fast as one.
+"""
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,180 +19,201 @@ from numpy.typing import NDArray
 
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_bytes
-from geonav.data.results import LocalizationResult
+from geonav.data.places import Places
 from geonav.errors import GeonavError
-from geonav.evaluation.report.curves import curves
-from geonav.geometry.pose import camera_center, rotation_error_deg
-from geonav.pipeline.view_matches import ViewMatches
+from geonav.evaluation.report.outcomes import counted
+from geonav.evaluation.report.pictures import Picture, Wanted, pictures
+from geonav.evaluation.report.rows import Hit, PagePhoto, Place, Shown, details, hits_of, row
+from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
-# All pictures together, as text; what remains of 30 MB is for lines and figures.
-_PICTURES_BYTES = 18_000_000
-_LINES = 60_000
-_SIDES_PX = (120, 720)
-_SHELL = """<!doctype html><html lang=en><head><meta charset=utf-8>
-<meta name=viewport content="width=device-width,initial-scale=1">
-<meta http-equiv=Content-Security-Policy content="default-src 'none';img-src data:;style-src 'unsafe-inline';\
-script-src 'unsafe-inline'"><title>{title}</title><style>{style}</style></head><body><main><h1>{title}</h1>
-{summary}{curves}<section id=place><h2>Map</h2><p class=soft>North is up. Grey: references. Green: true positions, red
-where the photo was not located. Blue: positions found, with the ellipse that holds the truth in 95 %.</p>
-<div class=controls><button type=button id=nearer>Zoom in</button><button type=button id=farther>Zoom out</button>
-<button type=button id=whole>Show all</button></div><svg id=map role=img aria-label="map of the photos"></svg></section>
-<section><h2>Photos</h2><div class=controls><label>Find <input id=find type=search></label>
-<label>Show <select id=status><option value="">all<option value=located>located<option value=retrieved_only>retrieved
-only<option value=not_located>not located</select></label><span id=count aria-live=polite></span></div>
-<div class=scroll tabindex=0><table><thead><tr>{heads}</tr></thead><tbody id=rows></tbody></table></div></section>
-<section id=detail aria-live=polite></section></main>
-<script type=application/json id=data>{data}</script><script>{script}</script></body></html>"""
-_HEADS = (
-    ("name", "photo"), ("status", "outcome"), ("error_m", "error m"), ("error_deg", "error °"),
-    ("semi_major_m", "95 % m"), ("total_s", "seconds"),
-)  # fmt: skip
+# All pictures, as text: 30 MB less what a thousand photos have of rows, details and lines.
+_PHOTOS_BYTES, _REFERENCES_BYTES = 12_000_000, 10_000_000
+_PHOTO_SIDES_PX, _REFERENCE_SIDES_PX = (96, 1600), (96, 960)
+# Fewer bytes than this show nothing: fewer references are shown instead.
+_LEAST_BYTES = 4_000
+_LINES = 90_000
+_SPOTS = 6_000
+_PROGRAMS = ("dom.js", "map.js", "detail.js", "page.js")
 
 
 @dataclass(frozen=True)
-class PagePhoto:
-    """One photo on the page.
+class Heading:
+    """What stands above the photos.
 
     Attributes:
-        result: what locating it gave.
-        evidence: matches of the references that were used, best first.
-        truth: its true ``E`` (4, 4) in the references' frame, where it is known.
+        title: of the page.
+        remarks: what it is about, a line each.
+        sections: HTML between title and map.
+        near_m: a reference up to this distance from the truth is a right one; None where there is no truth.
     """
 
-    result: LocalizationResult
-    evidence: Sequence[ViewMatches] = ()
-    truth: NDArray[np.float64] | None = None
+    title: str
+    remarks: Sequence[str] = ()
+    sections: str = ""
+    near_m: float | None = None
 
 
 def write_page(
-    path: Path, title: str, photos: Sequence[PagePhoto], references: Database, summary: dict[str, Any] | None = None
+    path: Path,
+    heading: Heading,
+    photos: Sequence[PagePhoto],
+    references: Database | None,
+    origin: GeoPoint | None = None,
 ) -> None:
     """Write the page.
 
     Args:
         path: of the HTML file.
-        title: shown on top.
+        heading: what stands above the photos.
         photos: in the order they are listed.
-        references: the database they were located against.
-        summary: figures of the whole.
+        references: the database they were located against; None where it is not at hand, the page then shows no
+            pictures of it.
+        origin: of the frame that poses are in, where there is no database to ask.
 
     Raises:
         StorageError: the file cannot be written.
     """
     folder = files("geonav.evaluation.report")
-    data = json.dumps(_data(photos, references), separators=(",", ":")).replace("<", "\\u003c")
-    found = [(photo.result, photo.truth) for photo in photos if photo.truth is not None]
-    page = _SHELL.format(
-        title=html.escape(title),
-        style=(folder / "page.css").read_text("utf-8"),
-        script=(folder / "page.js").read_text("utf-8"),
-        summary=_summary(summary or {}),
-        curves=curves(found),
-        heads="".join(f"<th scope=col><button type=button data-key={key}>{name}</button>" for key, name in _HEADS),
-        data=data,
-    )
-    atomic_write_bytes(path, page.encode("utf-8", "backslashreplace"))
+    page = (folder / "page.html").read_text("utf-8")
+    parts = {
+        "title": html.escape(heading.title),
+        "style": (folder / "page.css").read_text("utf-8"),
+        "remarks": "".join(f"<p class=soft>{html.escape(remark)}</p>" for remark in heading.remarks),
+        "sections": heading.sections,
+        "data": _elements(photos, references, (origin, heading.near_m)),
+        "program": "".join((folder / name).read_text("utf-8") for name in _PROGRAMS),
+    }
+    pieces = page.split("{{")
+    text = pieces[0] + "".join(parts[name] + rest for name, rest in (piece.split("}}", 1) for piece in pieces[1:]))
+    atomic_write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def _summary(summary: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><th scope=row>{html.escape(name)}<td>{html.escape('none' if value is None else str(value))}</tr>"
-        for name, value in summary.items()
-    )
-    return f"<h2>Summary</h2><div class=scroll tabindex=0><table>{rows}</table></div>" if rows else ""
+def _elements(
+    photos: Sequence[PagePhoto], references: Database | None, known: tuple[GeoPoint | None, float | None]
+) -> str:
+    """The data of the page: one element of all, and one each of the pictures and the details of each photo."""
+    geo_of, frame = _positions(photos, references), _frame(references, known[0])
+    hits = [hits_of(photo, geo_of) for photo in photos]
+    shown = _extent(photos)
+    told = [details(photo, some, shown) for photo, some in zip(photos, hits, strict=True)]
+    wanted = _references_to_show(photos, hits, shown)
+    own = pictures([_wanted(photo) for photo in photos], _PHOTOS_BYTES, _PHOTO_SIDES_PX)
+    of_references = _pictures_of_references(wanted, references)
+    rows = [{**row(photo), "w": picture.w, "h": picture.h} for photo, picture in zip(photos, own, strict=True)]
+    data = {
+        "photos": rows,
+        "kinds": [
+            {"key": kind.key, "label": kind.label, "tone": kind.tone, "meaning": kind.meaning, "count": count}
+            for kind, count in counted([one["kind"] for one in rows])
+        ],
+        "references": [_reference(uid, of_references.get(uid), geo_of, frame) for uid in shown.number_of],
+        "near_m": known[1],
+        "spots": _spots(geo_of.values(), frame),
+    }
+    parts = [_json_element("data", data)]
+    parts += [_json_element(f"d{number}", detail) for number, detail in enumerate(told)]
+    parts += [_picture_element(f"p{number}", picture) for number, picture in enumerate(own)]
+    parts += [
+        _picture_element(f"r{number}", of_references[uid])
+        for uid, number in shown.number_of.items()
+        if uid in of_references
+    ]
+    return "\n".join(part for part in parts if part)
 
 
-def _data(photos: Sequence[PagePhoto], references: Database) -> dict[str, Any]:
-    shown = 3 if len(photos) <= 100 else 1
-    thumbnails = max(1, len(photos) * (1 + shown))
-    side = int(np.clip(720 * (20 / max(1, len(photos))) ** 0.5, *_SIDES_PX))
-    limits = side, _PICTURES_BYTES // thumbnails * 3 // 4
-    num_lines = max(10, min(200, _LINES // thumbnails))
-    used: dict[str, dict[str, Any]] = {}
-    rows = [_photo(photo, photo.evidence[:shown], num_lines, limits) for photo in photos]
-    for uid in dict.fromkeys(each.uid for photo in photos for each in photo.evidence[:shown]):
-        used[uid] = _thumbnail(references.path / uid / "image.jpg", limits, _size_of(references, uid))
-    return {"photos": rows, "references": used, "places": _places(references)}
+def _json_element(name: str, value: object) -> str:
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return f"<script type=application/json id={name}>{text}</script>"
 
 
-def _size_of(references: Database, uid: str) -> tuple[int, int]:
-    metadata = references.metadata(uid)
-    return metadata.w, metadata.h
+def _picture_element(name: str, picture: Picture) -> str:
+    return "" if picture.src is None else f"<script type=text/plain id={name}>{picture.src}</script>"
 
 
-def _places(references: Database) -> list[list[float]]:
-    found = []
-    for uid in references.uids():
+def _extent(photos: Sequence[PagePhoto]) -> Shown:
+    """Of few photos much, of many little."""
+    num_pairs = int(np.clip(200 / max(1, len(photos)), 1, 5))
+    return Shown(num_pairs, int(np.clip(_LINES / max(1, len(photos) * num_pairs), 10, 300)))
+
+
+def _references_to_show(photos: Sequence[PagePhoto], hits: Sequence[Sequence[Hit]], shown: Shown) -> list[str]:
+    """Those whose matches are drawn, then as many of the best hits of every photo as there is room for."""
+    drawn = [each.uid for photo in photos for each in photo.evidence[: shown.num_pairs]]
+    most = _REFERENCES_BYTES // _LEAST_BYTES
+    chosen = list(dict.fromkeys(drawn))
+    for rank in range(max(map(len, hits), default=0)):
+        further = [some[rank].uid for some in hits if rank < len(some)]
+        together = list(dict.fromkeys([*chosen, *further]))
+        if len(together) > most:
+            break
+        chosen = together
+    return chosen
+
+
+def _wanted(photo: PagePhoto) -> Wanted:
+    """A photo and the size it had when it was located: twice its principal point, nearly."""
+    matrix = photo.result.K
+    size = (4, 3) if matrix is None else (round(2 * matrix[0][2]), round(2 * matrix[1][2]))
+    return Wanted(Path(photo.path), size)
+
+
+def _pictures_of_references(uids: Sequence[str], references: Database | None) -> dict[str, Picture]:
+    if references is None:
+        return {}
+    wanted = {}
+    for uid in uids:
         try:
-            pose = references.metadata(uid).pose
+            metadata = references.metadata(uid)
+            wanted[uid] = Wanted(references.image_path(uid), (metadata.w, metadata.h))
         except GeonavError:
             continue  # `geonav database check` is who speaks of broken entries
-        if pose is not None:
-            found.append(camera_center(pose)[:2])
-    return [] if not found else np.unique(np.round(found, 1), axis=0).tolist()
+    found = pictures(list(wanted.values()), _REFERENCES_BYTES, _REFERENCE_SIDES_PX)
+    return dict(zip(wanted, found, strict=True))
 
 
-def _photo(photo: PagePhoto, shown: Sequence[ViewMatches], num_lines: int, limits: tuple[int, int]) -> dict[str, Any]:
-    result, ellipse = photo.result, photo.result.ellipse_95
-    pose = None if result.E is None else np.array(result.E)
-    position = None
-    if result.lat is not None and result.lng is not None and result.azimuth is not None:
-        position = f"{result.lat:.7f} {result.lng:.7f}, looking {result.azimuth:.1f}° from north"
-    errors: tuple[float | None, float | None] = (None, None)
-    if pose is not None and photo.truth is not None:
-        metres = float(np.linalg.norm(camera_center(pose) - camera_center(photo.truth)))
-        errors = metres, rotation_error_deg(pose[:3, :3], photo.truth[:3, :3])
-    return {
-        "name": result.query,
-        "status": result.status,
-        "reason": result.reason,
-        "position": position,
-        "error_m": errors[0],
-        "error_deg": errors[1],
-        "ellipse": ellipse and [ellipse.semi_major_m, ellipse.semi_minor_m, ellipse.azimuth_deg],
-        "semi_major_m": ellipse and ellipse.semi_major_m,
-        "estimate": None if pose is None else camera_center(pose)[:2].round(3).tolist(),
-        "truth": None if photo.truth is None else camera_center(photo.truth)[:2].round(3).tolist(),
-        "total_s": sum(result.seconds.values()) if result.seconds else None,
-        "seconds": result.seconds,
-        "notes": result.notes,
-        "retrieved": [[r.uid, f"{r.score:.4f}", r.num_matches, r.num_inliers] for r in result.references],
-        "lines": [_lines(each, num_lines) for each in shown],
-        **_thumbnail(Path(result.query), limits),
-    }
+def _positions(photos: Sequence[PagePhoto], references: Database | None) -> dict[str, Place]:
+    """Latitude and longitude of all references that are known to have them, by uid."""
+    found: dict[str, Place] = {}
+    if references is not None:
+        places = Places.of(references)
+        known = np.flatnonzero(np.isfinite(places.lat) & np.isfinite(places.lng)).tolist()
+        found = {places.uids[i]: (float(places.lat[i]), float(places.lng[i])) for i in known}
+    for photo in photos:
+        for each in photo.record.retrieved if photo.record else ():
+            if each.lat is not None and each.lng is not None:
+                found.setdefault(each.uid, (each.lat, each.lng))
+    return found
 
 
-def _lines(evidence: ViewMatches, most: int) -> dict[str, Any]:
-    """At most so many, spread evenly over both kinds."""
-    order = np.argsort(~evidence.inlier, kind="stable")
-    kept = order[np.linspace(0, len(order) - 1, min(most, len(order))).astype(int)]
-    ends = np.hstack([evidence.query_pixels, evidence.reference_pixels])[kept]
-    return {
-        "uid": evidence.uid,
-        "num_matches": len(evidence.inlier),
-        "num_inliers": int(evidence.inlier.sum()),
-        "ends": ends.round().astype(int).tolist(),
-        "inlier": evidence.inlier[kept].astype(int).tolist(),
-    }
+def _frame(references: Database | None, origin: GeoPoint | None) -> LocalFrame | None:
+    if references is not None and references.origin is not None:
+        return references.frame
+    return None if origin is None else LocalFrame(origin)
 
 
-def _thumbnail(path: Path, limits: tuple[int, int], size: tuple[int, int] = (4, 3)) -> dict[str, Any]:
-    """The picture, upright, with its width and height in full; without source where it cannot be read."""
-    from PIL import Image, ImageOps
+def _in_plan(places: Iterable[Place], frame: LocalFrame) -> NDArray[np.float64]:
+    """East and north (N, 2) in metres."""
+    geo = np.array(list(places), float).reshape(-1, 2)
+    return np.asarray(frame.enu_from_geo(geo[:, 0], geo[:, 1], np.full(len(geo), frame.origin.alt_m)))[:, :2]
 
-    try:
-        with Image.open(path) as photo:
-            turned = photo.getexif().get(0x0112, 1) >= 5
-            width, height = photo.size[::-1] if turned else photo.size
-            photo.draft("RGB", (limits[0], limits[0]))
-            small = ImageOps.exif_transpose(photo).convert("RGB")
-            small.thumbnail((limits[0], limits[0]))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return {"src": None, "w": size[0], "h": size[1]}
-    for quality in (80, 60, 40, 20):
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality)
-        if buffer.tell() <= limits[1]:
-            break
-    text = base64.b64encode(buffer.getvalue()).decode()
-    return {"src": f"data:image/jpeg;base64,{text}", "w": width, "h": height}
+
+def _spots(places: Iterable[Place], frame: LocalFrame | None) -> list[list[float]]:
+    """Where references stand, so coarse that the map stays light."""
+    if frame is None:
+        return []
+    plan = _in_plan(places, frame)
+    cell = 0.1
+    plan = np.unique(np.round(plan / cell) * cell, axis=0)
+    while len(plan) > _SPOTS:
+        cell *= 2
+        plan = np.unique(np.round(plan / cell) * cell, axis=0)
+    return [[round(east, 1), round(north, 1)] for east, north in plan.tolist()]
+
+
+def _reference(uid: str, picture: Picture | None, geo_of: dict[str, Place], frame: LocalFrame | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"uid": uid}
+    if picture is not None:
+        found |= {"w": picture.w, "h": picture.h}
+    if frame is not None and uid in geo_of:
+        found["at"] = _in_plan([geo_of[uid]], frame)[0].round(2).tolist()
+    return found

@@ -54,7 +54,7 @@ class LocalizePage:
         """Take the result whose matches came last."""
         if self._html is not None:
             self._photos.append((result, [*self._last]))
-            self._last.clear()
+        self._last.clear()
 
     def write(self, references: Database) -> None:
         """Write the page.
@@ -62,7 +62,7 @@ class LocalizePage:
         Raises:
             StorageError: the disk does not take it.
         """
-        if self._html is None:
+        if self._html is None or not self._photos:
             return
         from geonav.evaluation.report.page import Heading, write_page
         from geonav.evaluation.report.rows import PagePhoto

@@ -36,6 +36,7 @@ class Chart:
     Attributes:
         title: above it.
         x_title: what the horizontal axis measures.
+        x_scale: its ends and how it runs between them, for what is read off: ``log 0.01 100 m``.
         ticks: words at shares of the horizontal axis.
         lines: drawn over each other, the first on top.
         marks: words at shares of the horizontal axis that are marked across the chart.
@@ -46,6 +47,7 @@ class Chart:
 
     title: str
     x_title: str
+    x_scale: str
     ticks: Sequence[tuple[float, str]]
     lines: Sequence[Line]
     marks: Sequence[tuple[float, str]] = ()
@@ -63,8 +65,10 @@ def draw(chart: Chart) -> str:
         for i, line in enumerate(chart.lines)
     )
     note = f"<p class=soft>{html.escape(chart.note)}" if chart.note else ""
+    scale = html.escape(chart.x_scale)
     return (
-        f"<figure class=chart><figcaption>{title}</figcaption><svg viewBox='{box}' role=img aria-label='{title}'>"
+        f"<figure class=chart data-scale='{scale}' data-axis='{_LEFT} {_WIDTH} {_TOP} {_HEIGHT}'>"
+        f"<figcaption>{title}</figcaption><svg viewBox='{box}' role=img aria-label='{title}'>"
         f"{_axes(chart)}{_ideal(chart)}{_lines(chart)}</svg><ul class=legend>{legend}</ul>{note}</figure>"
     )
 

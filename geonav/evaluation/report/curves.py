@@ -15,6 +15,7 @@ _DEGREES = ((0.0, "0.01°"), (0.25, "0.1°"), (0.5, "1°"), (0.75, "10°"), (1.0
 _SHARES = ((0.0, "0 %"), (0.25, "25 %"), (0.5, "50 %"), (0.75, "75 %"), (1.0, "100 %"))
 # Both error axes run over four powers of ten from here.
 _LOWEST, _POWERS = 0.01, 4.0
+_PERCENT = "linear 0 100 %"
 _MOST_HITS = 20
 
 
@@ -89,7 +90,7 @@ def _positions(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | 
         ("horizontal", [score.horizontal_error_m for score in scores]),
         ("vertical", [score.vertical_error_m for score in scores]),
     )
-    return _errors(("Position error", "position error"), kinds, _METRES, [(mark, f"{mark:g} m") for mark in marks])
+    return _errors(("Position error", "log 0.01 100 m"), kinds, _METRES, [(mark, f"{mark:g} m") for mark in marks])
 
 
 def _rotations(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | None:
@@ -97,7 +98,7 @@ def _rotations(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | 
         ("orientation", [score.rotation_error_deg for score in scores]),
         ("heading", [score.azimuth_error_deg for score in scores]),
     )
-    return _errors(("Rotation error", "rotation error"), kinds, _DEGREES, [(mark, f"{mark:g}°") for mark in marks])
+    return _errors(("Rotation error", "log 0.01 100 °"), kinds, _DEGREES, [(mark, f"{mark:g}°") for mark in marks])
 
 
 def _errors(
@@ -116,7 +117,7 @@ def _errors(
         return None
     shown = [(math.log10(value / _LOWEST) / _POWERS, word) for value, word in marks if _LOWEST <= value <= 100]
     note = "Share of all queries with a truth; those not located count as farther. Medians are of the located."
-    return Chart(names[0], f"{names[1]} at most", ticks, lines, marks=shown, note=note)
+    return Chart(names[0], f"{names[0].lower()} at most", names[1], ticks, lines, marks=shown, note=note)
 
 
 def _recall(scores: Sequence[QueryScore], most: int) -> Chart | None:
@@ -137,7 +138,7 @@ def _recall(scores: Sequence[QueryScore], most: int) -> Chart | None:
         )
     ticks = [((rank - 1) / (most - 1), str(rank)) for rank in (1, 5, 10, 15, 20) if rank <= most]
     note = "Share of queries with a reference near enough among their best hits."
-    return Chart("Retrieval", "best hits looked at", ticks, lines, note=note)
+    return Chart("Retrieval", "best hits looked at", f"rank 1 {most} hits", ticks, lines, note=note)
 
 
 def _calibration(scores: Sequence[QueryScore]) -> Chart | None:
@@ -161,7 +162,14 @@ def _calibration(scores: Sequence[QueryScore]) -> Chart | None:
         "at each point with 95 %."
     )
     return Chart(
-        "Is the uncertainty true?", "claimed probability", _SHARES, lines, band=band, is_diagonal_right=True, note=note
+        "Is the uncertainty true?",
+        "claimed probability",
+        _PERCENT,
+        _SHARES,
+        lines,
+        band=band,
+        is_diagonal_right=True,
+        note=note,
     )
 
 
@@ -174,7 +182,7 @@ def _open_set(scores: Sequence[QueryScore]) -> Chart | None:
     accepted = sum(score.status == "located" for score in false)
     lines = [Line("distractors answered", points, f"{accepted} of {len(false)} in this run")]
     note = "From the most confident answer (left) to all that were given. Every answer to a distractor is false."
-    return Chart("Photos from elsewhere", "share of queries answered", _SHARES, lines, note=note)
+    return Chart("Photos from elsewhere", "share of queries answered", _PERCENT, _SHARES, lines, note=note)
 
 
 def _answer(score: QueryScore) -> float | None:

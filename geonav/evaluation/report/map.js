@@ -29,6 +29,7 @@ function drawMap(choose) {
     all.append(mark);
   });
   all.append(draw('g', { id: 'sights' }));
+  plan.classList.toggle('many', data.photos.length > 150);
   plan.replaceChildren(all);
 }
 

@@ -114,6 +114,9 @@ if (data.photos.length < 2) {
   document.querySelector('.two').classList.add('single');
   document.querySelector('main').append(byId('place')); // of one photo, first what it shows
 }
+document.querySelectorAll('[data-outcome]').forEach((part) => {
+  part.onclick = () => { kindShown = null; filterByKind(part.dataset.outcome); byId('list').scrollIntoView({ behavior: 'smooth' }); };
+});
 byId('there').onclick = () => fitPhoto(data.photos[chosen]);
 document.addEventListener('keydown', (event) => {
   if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -27,13 +27,13 @@ from geonav.evaluation.report.rows import Hit, PagePhoto, Place, Shown, details,
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
 # All pictures, as text: 30 MB less what a thousand photos have of rows, details and lines.
-_PHOTOS_BYTES, _REFERENCES_BYTES = 12_000_000, 10_000_000
+_PHOTOS_BYTES, _REFERENCES_BYTES = 13_000_000, 11_500_000
 _PHOTO_SIDES_PX, _REFERENCE_SIDES_PX = (96, 1600), (96, 960)
 # Fewer bytes than this show nothing: fewer references are shown instead.
 _LEAST_BYTES = 4_000
 _LINES = 90_000
 _SPOTS = 6_000
-_PROGRAMS = ("dom.js", "map.js", "detail.js", "page.js")
+_PROGRAMS = ("dom.js", "map.js", "detail.js", "page.js", "chart.js")
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ function evidence(index, photo, told) {
 function card([number, similarity, matches, inliers, away], rank, pair) {
   const reference = data.references[number];
   const tone = data.near_m && away !== null ? (away <= data.near_m ? 'good' : 'bad') : inliers ? 'good' : '';
-  const words = make('span', {}, make('b', { title: reference.uid }, `${rank + 1}. ${reference.uid}`));
-  words.append(`similarity ${similarity.toFixed(3)}`, make('br'), matches ? `${inliers} of ${matches} agree` : 'not matched');
+  const words = make('span', {}, make('b', { title: reference.uid }, similarity === null ? reference.uid : `${rank + 1}. ${reference.uid}`));
+  words.append(similarity === null ? 'should have been found' : `similarity ${similarity.toFixed(3)}`, make('br'),
+    matches ? `${inliers} of ${matches} agree` : 'not matched');
   if (away !== null) words.append(make('br'), `${metres(away)} away`);
   return make('li', {}, make('button', { type: 'button', class: tone }, thumbnail(`r${number}`), words));
 }

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_bytes
-from geonav.data.places import Places
 from geonav.errors import GeonavError
 from geonav.evaluation.report.outcomes import counted
 from geonav.evaluation.report.pictures import Picture, Wanted, pictures
-from geonav.evaluation.report.rows import Hit, PagePhoto, Place, Shown, details, hits_of, row
-from geonav.geometry.geodesy import GeoPoint, LocalFrame
+from geonav.evaluation.report.rows import Hit, PagePhoto, Shown, details, hits_of, row
+from geonav.evaluation.report.where import Where
+from geonav.geometry.geodesy import GeoPoint
 
 # All pictures, as text: 30 MB less what a thousand photos have of rows, details and lines.
 _PHOTOS_BYTES, _REFERENCES_BYTES = 13_000_000, 11_500_000
@@ -32,7 +31,6 @@ _PHOTO_SIDES_PX, _REFERENCE_SIDES_PX = (96, 1600), (96, 960)
 # Fewer bytes than this show nothing: fewer references are shown instead.
 _LEAST_BYTES = 4_000
 _LINES = 90_000
-_SPOTS = 6_000
 _PROGRAMS = ("dom.js", "map.js", "detail.js", "page.js", "chart.js")
 
 
@@ -92,8 +90,9 @@ def _elements(
     photos: Sequence[PagePhoto], references: Database | None, known: tuple[GeoPoint | None, float | None]
 ) -> str:
     """The data of the page: one element of all, and one each of the pictures and the details of each photo."""
-    geo_of, frame = _positions(photos, references), _frame(references, known[0])
-    hits = [hits_of(photo, geo_of) for photo in photos]
+    retrieved = (each for photo in photos if photo.record is not None for each in photo.record.retrieved)
+    where = Where.of(references, retrieved, known[0])
+    hits = [hits_of(photo, where, known[1]) for photo in photos]
     shown = _extent(photos)
     told = [details(photo, some, shown) for photo, some in zip(photos, hits, strict=True)]
     wanted = _references_to_show(photos, hits, shown)
@@ -106,9 +105,9 @@ def _elements(
             {"key": kind.key, "label": kind.label, "tone": kind.tone, "meaning": kind.meaning, "count": count}
             for kind, count in counted([one["kind"] for one in rows])
         ],
-        "references": [_reference(uid, of_references.get(uid), geo_of, frame) for uid in shown.number_of],
+        "references": [_reference(uid, of_references.get(uid), where) for uid in shown.number_of],
         "near_m": known[1],
-        "spots": _spots(geo_of.values(), frame),
+        "spots": where.spots(),
     }
     parts = [_json_element("data", data)]
     parts += [_json_element(f"d{number}", detail) for number, detail in enumerate(told)]
@@ -137,10 +136,11 @@ def _extent(photos: Sequence[PagePhoto]) -> Shown:
 
 
 def _references_to_show(photos: Sequence[PagePhoto], hits: Sequence[Sequence[Hit]], shown: Shown) -> list[str]:
-    """Those whose matches are drawn, then as many of the best hits of every photo as there is room for."""
+    """Those whose matches are drawn or that should have been found, then as many of the best hits of every photo as there is room for."""
     drawn = [each.uid for photo in photos for each in photo.evidence[: shown.num_pairs]]
+    missed = [hit.uid for some in hits for hit in some if hit.similarity is None]
     most = _REFERENCES_BYTES // _LEAST_BYTES
-    chosen = list(dict.fromkeys(drawn))
+    chosen = list(dict.fromkeys([*drawn, *missed]))
     for rank in range(max(map(len, hits), default=0)):
         further = [some[rank].uid for some in hits if rank < len(some)]
         together = list(dict.fromkeys([*chosen, *further]))
@@ -171,49 +171,9 @@ def _pictures_of_references(uids: Sequence[str], references: Database | None) ->
     return dict(zip(wanted, found, strict=True))
 
 
-def _positions(photos: Sequence[PagePhoto], references: Database | None) -> dict[str, Place]:
-    """Latitude and longitude of all references that are known to have them, by uid."""
-    found: dict[str, Place] = {}
-    if references is not None:
-        places = Places.of(references)
-        known = np.flatnonzero(np.isfinite(places.lat) & np.isfinite(places.lng)).tolist()
-        found = {places.uids[i]: (float(places.lat[i]), float(places.lng[i])) for i in known}
-    for photo in photos:
-        for each in photo.record.retrieved if photo.record else ():
-            if each.lat is not None and each.lng is not None:
-                found.setdefault(each.uid, (each.lat, each.lng))
-    return found
-
-
-def _frame(references: Database | None, origin: GeoPoint | None) -> LocalFrame | None:
-    if references is not None and references.origin is not None:
-        return references.frame
-    return None if origin is None else LocalFrame(origin)
-
-
-def _in_plan(places: Iterable[Place], frame: LocalFrame) -> NDArray[np.float64]:
-    """East and north (N, 2) in metres."""
-    geo = np.array(list(places), float).reshape(-1, 2)
-    return np.asarray(frame.enu_from_geo(geo[:, 0], geo[:, 1], np.full(len(geo), frame.origin.alt_m)))[:, :2]
-
-
-def _spots(places: Iterable[Place], frame: LocalFrame | None) -> list[list[float]]:
-    """Where references stand, so coarse that the map stays light."""
-    if frame is None:
-        return []
-    plan = _in_plan(places, frame)
-    cell = 0.1
-    plan = np.unique(np.round(plan / cell) * cell, axis=0)
-    while len(plan) > _SPOTS:
-        cell *= 2
-        plan = np.unique(np.round(plan / cell) * cell, axis=0)
-    return [[round(east, 1), round(north, 1)] for east, north in plan.tolist()]
-
-
-def _reference(uid: str, picture: Picture | None, geo_of: dict[str, Place], frame: LocalFrame | None) -> dict[str, Any]:
+def _reference(uid: str, picture: Picture | None, where: Where) -> dict[str, Any]:
     found: dict[str, Any] = {"uid": uid}
     if picture is not None:
         found |= {"w": picture.w, "h": picture.h}
-    if frame is not None and uid in geo_of:
-        found["at"] = _in_plan([geo_of[uid]], frame)[0].round(2).tolist()
-    return found
+    at = where.in_plan(uid)
+    return found if at is None else {**found, "at": at}

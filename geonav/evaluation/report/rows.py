@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,10 @@ import numpy as np
 from geonav.data.results import LocalizationResult
 from geonav.evaluation.record import QueryRecord, QueryScore
 from geonav.evaluation.report.outcomes import outcome_key
-from geonav.geometry.geodesy import GeoPoint, distance_m
+from geonav.evaluation.report.where import Where
+from geonav.geometry.geodesy import GeoPoint
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.view_matches import ViewMatches
-
-Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,14 @@ class Hit:
 
     Attributes:
         uid: its name.
-        similarity: of the global descriptors.
+        similarity: of the global descriptors; None where it was not retrieved.
         num_matches: matched keypoints.
         num_inliers: matches that agree with the pose.
         away_m: from where the photo was taken, or where that is not known from where it was found.
     """
 
     uid: str
-    similarity: float
+    similarity: float | None
     num_matches: int = 0
     num_inliers: int = 0
     away_m: float | None = None
@@ -83,26 +82,38 @@ class Shown:
         return self.number_of.setdefault(uid, len(self.number_of))
 
 
-def hits_of(photo: PagePhoto, geo_of: Mapping[str, Place]) -> list[Hit]:
+def hits_of(photo: PagePhoto, where: Where, near_m: float | None = None) -> list[Hit]:
     """All references that were retrieved or matched, in the order of retrieval.
+
+    Where none of them stands near enough to the truth, the nearest one that there is comes last: it should have been
+    found.
 
     Args:
         photo: what was asked and found.
-        geo_of: latitude and longitude of references by uid.
+        where: references stand.
+        near_m: a reference up to this distance from the truth is a right one.
     """
     used = {use.uid: use for use in photo.result.references}
     similarity: dict[str, float] = {}
     if photo.record is not None:
         similarity = {each.uid: each.similarity for each in photo.record.retrieved}
     similarity |= {uid: use.score for uid, use in used.items()}
-    origin = _where(photo)
+    place = _place(photo)
     hits = []
     for uid, score in similarity.items():
-        use, place = used.get(uid), geo_of.get(uid)
-        away = None if origin is None or place is None else round(distance_m(origin, GeoPoint(*place)), 1)
+        use = used.get(uid)
         counts = (0, 0) if use is None else (use.num_matches, use.num_inliers)
-        hits.append(Hit(uid, score, *counts, away_m=away))
-    return hits
+        hits.append(Hit(uid, score, *counts, away_m=where.away_m(uid, place)))
+    return [*hits, *_missed(photo, hits, where, near_m)]
+
+
+def _missed(photo: PagePhoto, hits: Sequence[Hit], where: Where, near_m: float | None) -> list[Hit]:
+    place = _place(photo)
+    if photo.record is None or photo.record.truth is None or place is None or near_m is None:
+        return []
+    uid = None if any(hit.away_m is not None and hit.away_m <= near_m for hit in hits) else where.nearest(place)
+    away_m = None if uid is None else where.away_m(uid, place)
+    return [] if uid is None or away_m is None or away_m > near_m else [Hit(uid, None, away_m=away_m)]
 
 
 def row(photo: PagePhoto) -> dict[str, Any]:
@@ -138,8 +149,8 @@ def details(photo: PagePhoto, hits: Sequence[Hit], shown: Shown) -> dict[str, An
         "notes": result.notes,
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
         "hits": [
-            [shown.number(hit.uid), round(hit.similarity, 4),
-             hit.num_matches, hit.num_inliers, hit.away_m]
+            [shown.number(hit.uid), None if hit.similarity is None else round(hit.similarity, 4),
+             hit.num_matches, hit.num_inliers, None if hit.away_m is None else round(hit.away_m, 1)]
             for hit in hits
         ],
         "pairs": [_pair(each, shown) for each in photo.evidence[: shown.num_pairs]],
@@ -181,7 +192,7 @@ def facts(photo: PagePhoto) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value is not None]
 
 
-def _where(photo: PagePhoto) -> GeoPoint | None:
+def _place(photo: PagePhoto) -> GeoPoint | None:
     truth = None if photo.record is None else photo.record.truth
     if truth is not None:
         return GeoPoint(truth.lat, truth.lng)

@@ -10,7 +10,7 @@ from geonav.evaluation.report.figures import outcome_bar, tables, tiles
 def rows(text: str) -> list[list[str]]:
     """Texts of the cells of every row."""
     return [
-        [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.split(r"<t[hd][^>]*>", row)[1:]]
+        [re.sub(r"<[^>]*>", "", cell).strip() for cell in re.split(r"<t[hd](?: [^>]*)?>", row)[1:]]
         for row in re.split(r"<tr>", re.sub(r"<h4>.*?</h4>", "", text))[1:]
     ]
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from geonav.data.database import Database
+from geonav.data.results import LocalizationResult
 from geonav.errors import StorageError
 from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
@@ -48,6 +49,17 @@ def test_every_photo_has_its_place_its_errors_and_its_references(
         ("r1", 0, pytest.approx(5.0, abs=0.2)),
         ("r0", 0, pytest.approx(5.8, abs=0.2)),
     ]
+
+
+def test_what_should_have_been_found_is_shown(tmp_path: Path, photo: Path, references: Database) -> None:
+    asked = query("missed", str(photo), 9.0, 1.0)
+    asked = asked.model_copy(update={"retrieved": asked.retrieved[1:]})
+    lost = LocalizationResult(query=str(photo), status="not_located", reason="too few matches")
+    score = scored("missed", "not_located", failure="not_retrieved")
+    write_page(tmp_path / "page.html", WRITTEN, [PagePhoto(lost, [], asked, score)], references)
+    uids = [reference["uid"] for reference in held(tmp_path / "page.html")["references"]]
+    told = [(uids[number], similarity) for number, similarity, *_ in held(tmp_path / "page.html", "d0")["hits"]]
+    assert told == [("r0", 0.5), ("r1", None)]
 
 
 def test_drawn_matches_end_where_the_keypoints_are(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ def view_matches(
         for view in views
     ]
     return sorted(found, key=lambda each: (-int(each.inlier.sum()), -len(each.inlier)))
+
+
+def view_matches_path(run_folder: Path, name: str) -> Path:
+    """Where a run folder keeps the matches of a query, whatever letters its name is made of."""
+    return run_folder / "matches" / f"{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:24]}.npz"
 
 
 def write_view_matches(path: Path, evidence: Sequence[ViewMatches]) -> None:

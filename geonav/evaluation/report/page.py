@@ -136,7 +136,7 @@ def _extent(photos: Sequence[PagePhoto]) -> Shown:
 
 
 def _references_to_show(photos: Sequence[PagePhoto], hits: Sequence[Sequence[Hit]], shown: Shown) -> list[str]:
-    """Those whose matches are drawn or that should have been found, then as many of the best hits of every photo as there is room for."""
+    """Those whose matches are drawn or that should have been found, then as many of the best hits as have room."""
     drawn = [each.uid for photo in photos for each in photo.evidence[: shown.num_pairs]]
     missed = [hit.uid for some in hits for hit in some if hit.similarity is None]
     most = _REFERENCES_BYTES // _LEAST_BYTES

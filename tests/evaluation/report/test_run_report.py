@@ -1,0 +1,96 @@
+"""The page of a run: its figures are those of the run, its matches those that were stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from geonav.data.database import Database
+from geonav.data.results import LocalizationResult
+from geonav.evaluation.record import QueryRecord, QueryScore, RunInfo
+from geonav.evaluation.report.run_report import write_run_report
+from geonav.pipeline.view_matches import view_matches_path, write_view_matches
+from tests.evaluation.report.made import located, matches, query, scored
+from tests.evaluation.report.test_page import held
+
+
+@dataclass(frozen=True)
+class FewQueries:
+    folder: Path
+    info: RunInfo
+    records: tuple[QueryRecord, ...]
+    results: tuple[LocalizationResult, ...]
+
+
+@pytest.fixture
+def run(tmp_path: Path, photo: Path) -> FewQueries:
+    """Two near their truth, one refused, and two from elsewhere of which one was answered."""
+    path = str(photo)
+    info = RunInfo(
+        name="night <1>", started_at="2026-11-23T05:00:00Z", query_set="queries", distractors=["far"],
+        reference_set="castle", origin=(48.94, 8.41, 130.0), num_references=2, versions={"geonav": "1.2"},
+        config={"search": {"recall_within_m": 5.0}}, weights={"disk.pth": "ab" * 32},
+    )  # fmt: skip
+    records = [query(name, path, 2.0, 3.0) for name in ("a/ü", "b", "c")]
+    records += [query(name, path, 0, 0, is_distractor=True) for name in ("x", "y")]
+    lost = LocalizationResult(query=path, status="not_located", reason="too few matches")
+    results = [located(path, 2.0, 3.1), located(path, 2.0, 3.3), lost, lost, located(path, 7.0, 7.0)]
+    (tmp_path / "run" / "matches").mkdir(parents=True)
+    write_view_matches(view_matches_path(tmp_path / "run", "a/ü"), [matches("r1", 30)])
+    view_matches_path(tmp_path / "run", "b").write_bytes(b"broken")
+    return FewQueries(tmp_path / "run", info, tuple(records), tuple(results))
+
+
+SCORES = (
+    scored("a/ü", "located", 0.1, seconds=1.0),
+    scored("b", "located", 0.3, seconds=2.0),
+    scored("c", "not_located", failure="no_geometry", seconds=4.0),
+    scored("x", "not_located", is_distractor=True),
+    scored("y", "located", is_distractor=True, confidence=12.0),
+)
+
+
+def written(run: FewQueries, references: Database | None, scores: tuple[QueryScore, ...] = SCORES) -> str:
+    write_run_report(run, scores, {"num_queries": 3, "recall_within_m": 5.0}, run.folder / "report.html", references)
+    return (run.folder / "report.html").read_text("utf-8")
+
+
+def test_figures_are_those_of_the_run(run: FewQueries, references: Database) -> None:
+    text = written(run, references)
+    shown = re.findall(r"<div class='tile (\w*)'><b>(.*?)</b><span>(.*?)</span>", text)
+    assert shown == [
+        ("", "67 %", "located: 2 of 3"),
+        ("", "33 %", "within 0.25 m and 2°: 1 of 3"),
+        ("", "0.2 m", "median position error of the located"),
+        ("", "1°", "median orientation error of the located"),
+        ("", "50 %", "of truths inside the 95 % ellipse: 1 of 2"),
+        ("bad", "1 of 2", "photos from elsewhere answered"),
+        ("", "2.00 s", "a photo, median"),
+    ]
+    assert re.findall(r"data-outcome='(\w+)'>(\d)<", text) == [
+        ("right", "2"), ("distractor_refused", "1"), ("no_geometry", "1"), ("false_accept", "1"),
+    ]  # fmt: skip
+    for words in ("night &lt;1&gt;", "queries against castle, 2 references", "far", "geonav 1.2", "ab" * 32):
+        assert words in text
+
+
+def test_matches_come_from_the_run_folder(run: FewQueries, references: Database) -> None:
+    written(run, references)
+    pairs = [held(run.folder / "report.html", f"d{i}")["pairs"] for i in range(5)]
+    # Of the first they are there, of the second the file is broken, the others matched nothing.
+    assert [len(some) for some in pairs] == [1, 0, 0, 0, 0]
+    assert pairs[0][0]["inliers"] == 20
+
+
+def test_a_database_that_is_gone_costs_only_its_pictures(run: FewQueries) -> None:
+    text = written(run, None)
+    assert [photo["name"] for photo in held(run.folder / "report.html")["photos"]] == ["a/ü", "b", "c", "x", "y"]
+    assert "id=r0>" not in text
+    assert "id=p0>" in text
+
+
+def test_the_same_run_gives_the_same_page(run: FewQueries, references: Database) -> None:
+    assert written(run, references) == written(run, references)

@@ -9,6 +9,7 @@ import numpy as np
 
 from geonav.evaluation.record import QueryScore, Scored
 from geonav.evaluation.report.chart import Chart, Line, Points, draw
+from geonav.evaluation.report.words import degrees, metres
 
 _METRES = ((0.0, "1 cm"), (0.25, "10 cm"), (0.5, "1 m"), (0.75, "10 m"), (1.0, "100 m"))
 _DEGREES = ((0.0, "0.01°"), (0.25, "0.1°"), (0.5, "1°"), (0.75, "10°"), (1.0, "100°"))
@@ -30,8 +31,8 @@ def curves(scored: Sequence[Scored], thresholds: Sequence[tuple[float, float]] =
     scores = [score for _, score in known]
     asked = min((record.num_asked for record, _ in known), default=0)
     charts = [
-        _positions(scores, [metres for metres, _ in thresholds]),
-        _rotations(scores, [degrees for _, degrees in thresholds]),
+        _positions(scores, [mark for mark, _ in thresholds]),
+        _rotations(scores, [mark for _, mark in thresholds]),
         _recall(scores, min(asked, _MOST_HITS)),
         _calibration(scores),
         _open_set([score for _, _, score in scored]),
@@ -107,12 +108,12 @@ def _errors(
     ticks: Sequence[tuple[float, str]],
     marks: Sequence[tuple[float, str]],
 ) -> Chart | None:
-    unit = " m" if ticks is _METRES else "°"
+    said = metres if ticks is _METRES else degrees
     lines = []
     for name, errors in kinds:
         found = [abs(error) for error in errors if error is not None]
         if found:
-            lines.append(Line(name, cumulative(errors), f"median {float(np.median(found)):.3g}{unit}"))
+            lines.append(Line(name, cumulative(errors), f"median {said(float(np.median(found)))}"))
     if not lines:
         return None
     shown = [(math.log10(value / _LOWEST) / _POWERS, word) for value, word in marks if _LOWEST <= value <= 100]

@@ -31,7 +31,7 @@ function thumbnail(id) {
   return image;
 }
 
-const metres = (value) => (value < 0.995 ? `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} cm` : value < 3 ? `${value.toFixed(2)} m`
+const metres = (value) => (value < 0.00995 ? `${(value * 1000).toFixed(1)} mm` : value < 0.995 ? `${(value * 100).toFixed(value < 0.0995 ? 1 : 0)} cm` : value < 3 ? `${value.toFixed(2)} m`
   : value < 9995 ? `${value.toFixed(value < 99.5 ? 1 : 0)} m` : `${(value / 1000).toFixed(1)} km`);
 const degrees = (value) => `${value.toFixed(value < 0.995 ? 2 : 1)}°`;
 // The longest of 1, 2, 5, 10, ... that is no longer.

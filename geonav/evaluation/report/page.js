@@ -1,7 +1,7 @@
 // The list: filtered by kind, words and groups, in any order; what is chosen shows in list, map and detail.
 const FIRST = 300;
 const orders = {
-  given: ['as given', () => 0], name: ['name', null], error_m: ['largest error', (p) => p.error_m], error_deg: ['most turned', (p) => p.error_deg],
+  given: ['as given', () => 0], failed: ['failures first', (p) => ({ bad: 2, weak: 1, good: 0 })[toneOf[p.kind]]], name: ['name', null], error_m: ['largest error', (p) => p.error_m], error_deg: ['most turned', (p) => p.error_deg],
   ellipse: ['widest ellipse', (p) => p.ellipse && p.ellipse[0]], inliers: ['fewest matches that agree', (p) => -p.inliers], seconds: ['slowest', (p) => p.seconds],
 };
 let chosen = 0, kindShown = null, most = FIRST, shown = [];
@@ -78,7 +78,7 @@ function controls() {
     button.onclick = () => filterByKind(kind.key || kindShown);
     return button;
   }));
-  const has = { error_m: 'error_m', error_deg: 'error_deg', ellipse: 'ellipse', seconds: 'seconds' };
+  const has = { failed: 'truth', error_m: 'error_m', error_deg: 'error_deg', ellipse: 'ellipse', seconds: 'seconds' };
   byId('order').append(...Object.entries(orders).filter(([key]) => !has[key] || data.photos.some((photo) => photo[key] !== undefined))
     .map(([key, [text]]) => make('option', { value: key }, text)));
   Object.entries(groups).filter(([, values]) => values.size > 1 && values.size <= 50).forEach(([name, values]) => {

@@ -18,6 +18,7 @@ from geonav.evaluation.report.figures import Tile, outcome_bar, tables, tiles
 from geonav.evaluation.report.outcomes import outcome_key
 from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
+from geonav.evaluation.report.words import degrees, metres
 from geonav.geometry.geodesy import GeoPoint
 from geonav.pipeline.view_matches import ViewMatches, read_view_matches, view_matches_path
 
@@ -108,10 +109,10 @@ def _tiles(scored: Sequence[Scored]) -> list[Tile]:
     false = [score for record, _, score in scored if record.is_distractor]
     found: list[Tile] = [_share(sum(score.status == "located" for score in asked), len(asked), "located")]
     errors = [(score.position_error_m, score.rotation_error_deg) for score in judged]
-    if any(metres is not None and degrees is not None for metres, degrees in errors):
-        for metres, degrees in _THRESHOLDS[:1]:
-            near = sum(m is not None and d is not None and m <= metres and d <= degrees for m, d in errors)
-            found.append(_share(near, len(judged), f"within {metres:g} m and {degrees:g}°"))
+    if any(m is not None and d is not None for m, d in errors):
+        most_m, most_deg = _THRESHOLDS[0]
+        near = sum(m is not None and d is not None and m <= most_m and d <= most_deg for m, d in errors)
+        found.append(_share(near, len(judged), f"within {most_m:g} m and {most_deg:g}°"))
     found += _medians(judged)
     inside = [score.in_ellipse for score in judged if score.in_ellipse is not None]
     if inside:
@@ -126,13 +127,13 @@ def _tiles(scored: Sequence[Scored]) -> list[Tile]:
 
 
 def _medians(judged: Sequence[QueryScore]) -> list[Tile]:
-    metres = [_first(score.position_error_m, score.horizontal_error_m) for score in judged]
-    degrees = [_first(score.rotation_error_deg, score.azimuth_error_deg) for score in judged]
+    in_metres = [_first(score.position_error_m, score.horizontal_error_m) for score in judged]
+    in_degrees = [_first(score.rotation_error_deg, score.azimuth_error_deg) for score in judged]
     found: list[Tile] = []
-    for values, unit, word in ((metres, " m", "position"), (degrees, "°", "orientation")):
+    for values, said, word in ((in_metres, metres, "position"), (in_degrees, degrees, "orientation")):
         known = [abs(value) for value in values if value is not None]
         if known:
-            found.append((f"{np.median(known):.3g}{unit}", f"median {word} error of the located", ""))
+            found.append((said(float(np.median(known))), f"median {word} error of the located", ""))
     return found
 
 

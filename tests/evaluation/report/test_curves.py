@@ -65,7 +65,7 @@ def test_all_charts_of_a_run_are_drawn_with_their_figures() -> None:
         "Photos from elsewhere",
     ]
     remarks = re.findall(r"<li class=l\d>(.*?)</b>", text)
-    assert "in 3D <b>median 0.1 m" in remarks
+    assert "in 3D <b>median 10 cm" in remarks
     assert "of all queries <b>first hit 25 %" in remarks
     assert "position, the ellipse <b>at 95 %: 100 %" in remarks
     assert "distractors answered <b>1 of 2 in this run" in remarks

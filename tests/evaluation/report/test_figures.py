@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from geonav.evaluation.report.figures import outcome_bar, tables, tiles
+from geonav.evaluation.report.words import degrees, metres
 
 
 def rows(text: str) -> list[list[str]]:
@@ -54,3 +57,16 @@ def test_outcomes_are_counted_good_ones_first() -> None:
 def test_tiles_are_text() -> None:
     assert "<b>1 &lt; 2</b><span>a &amp; b</span>" in tiles([("1 < 2", "a & b", "good")])
     assert tiles([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.0004, "0.4 mm"), (0.0191, "1.9 cm"), (0.25, "25 cm"), (1.25, "1.25 m"), (12.34, "12.3 m"), (250, "250 m"),
+     (12_340, "12.3 km")],
+)  # fmt: skip
+def test_lengths_have_the_unit_that_fits(value: float, said: str) -> None:
+    assert metres(value) == said
+
+
+def test_small_angles_have_more_digits() -> None:
+    assert (degrees(0.0274), degrees(12.34)) == ("0.03°", "12.3°")

@@ -64,8 +64,8 @@ def test_figures_are_those_of_the_run(run: FewQueries, references: Database) -> 
     assert shown == [
         ("", "67 %", "located: 2 of 3"),
         ("", "33 %", "within 0.25 m and 2°: 1 of 3"),
-        ("", "0.2 m", "median position error of the located"),
-        ("", "1°", "median orientation error of the located"),
+        ("", "20 cm", "median position error of the located"),
+        ("", "1.0°", "median orientation error of the located"),
         ("", "50 %", "of truths inside the 95 % ellipse: 1 of 2"),
         ("bad", "1 of 2", "photos from elsewhere answered"),
         ("", "2.00 s", "a photo, median"),

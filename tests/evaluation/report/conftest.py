@@ -15,8 +15,21 @@ import pytest
 from geonav.data.database import Database
 from geonav.data.metadata import ImageMetadata
 from geonav.data.results import LocalizationResult
+from geonav.evaluation.record import RunInfo
 from geonav.evaluation.report.rows import PagePhoto
-from tests.evaluation.report.made import ATTACK, CAMERA, ORIGIN, located, matches, noise, pose_at, query, scored
+from geonav.pipeline.view_matches import view_matches_path, write_view_matches
+from tests.evaluation.report.made import (
+    ATTACK,
+    CAMERA,
+    ORIGIN,
+    FewQueries,
+    located,
+    matches,
+    noise,
+    pose_at,
+    query,
+    scored,
+)
 
 CHROMIUM = os.environ.get("GEONAV_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 Look = Callable[..., str]
@@ -45,6 +58,25 @@ def photos(photo: Path) -> list[PagePhoto]:
     lost = LocalizationResult(query=path, status="not_located", reason=f"too dark {ATTACK}")
     asked = query(ATTACK, path, 5.0, 3.0), scored(ATTACK, "not_located", failure="not_matched")
     return [PagePhoto(found[0], [matches("r1", 30)], *found[1:]), PagePhoto(lost, [], *asked)]
+
+
+@pytest.fixture
+def run(tmp_path: Path, photo: Path) -> FewQueries:
+    """Two near their truth, one refused, and two from elsewhere of which one was answered."""
+    path = str(photo)
+    info = RunInfo(
+        name="night <1>", started_at="2026-11-23T05:00:00Z", query_set="queries", distractors=["far"],
+        reference_set="castle", origin=(48.94, 8.41, 130.0), num_references=2, versions={"geonav": "1.2"},
+        config={"search": {"recall_within_m": 5.0}}, weights={"disk.pth": "ab" * 32},
+    )  # fmt: skip
+    records = [query(name, path, 2.0, 3.0) for name in ("a/ü", "b", "c")]
+    records += [query(name, path, 0, 0, is_distractor=True) for name in ("x", "y")]
+    lost = LocalizationResult(query=path, status="not_located", reason="too few matches")
+    results = [located(path, 2.0, 3.1), located(path, 2.0, 3.3), lost, lost, located(path, 7.0, 7.0)]
+    (tmp_path / "run" / "matches").mkdir(parents=True)
+    write_view_matches(view_matches_path(tmp_path / "run", "a/ü"), [matches("r1", 30)])
+    view_matches_path(tmp_path / "run", "b").write_bytes(b"broken")
+    return FewQueries(tmp_path / "run", info, tuple(records), tuple(results))
 
 
 @pytest.fixture

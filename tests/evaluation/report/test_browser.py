@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 from geonav.data.database import Database
 from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
+from geonav.evaluation.report.run_report import write_run_report
 from tests.evaluation.report.conftest import Look, browse
-from tests.evaluation.report.made import ATTACK, located, matches
+from tests.evaluation.report.made import ATTACK, SCORES, FewQueries, located, matches
 from tests.evaluation.report.test_page import thousand
 
 pytestmark = pytest.mark.slow
@@ -47,6 +49,42 @@ def test_photo_matches_and_map_are_seen(
     # Of the photos' noise, the lines over them and the marks on the map; thin lines blend with what is below.
     assert len(np.unique(colours // 32, axis=0)) > 100
     assert (colours[:, 1] - colours[:, 0] > 60).sum() > 100
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_run_is_seen_whole_however_long_its_names(
+    run: FewQueries, references: Database, look: Look, width: int
+) -> None:
+    names = {"query_set": "queries/" * 20, "weights": {"disk": "ab" * 32}, "name": "night" * 20}
+    long = replace(run, info=run.info.model_copy(update=names))
+    page = run.folder / "report.html"
+    write_run_report(
+        long,
+        SCORES,
+        {"groups": {"day": {"a_long_name": 1.0} | {f"column_{i}": i for i in range(12)}}},
+        page,
+        references,
+    )
+    script = (
+        SEEN + TEXTS + "d.querySelectorAll('details').forEach((e)=>{e.open=true});"
+        "d.querySelector('[data-outcome=no_geometry]').click();"
+        "return [n('.tile'),n('.chart'),n('.outcome button'),t('#rows b'),d.documentElement.scrollWidth<=f.clientWidth]"
+    )
+    assert json.loads(look(page, script, width)) == [7, 4, 4, ["c"], True]
+
+
+def test_charts_tell_their_figures_under_the_pointer(run: FewQueries, references: Database, look: Look) -> None:
+    page = run.folder / "report.html"
+    write_run_report(run, SCORES, {}, page, references)
+    script = (
+        TEXTS + "const c=d.querySelector('.chart svg'),b=c.getBoundingClientRect(),before=t('.chart:first-child b')[0];"
+        # Half of the axis from 1 cm to 100 m is 1 m; one of three is within 10 cm, two within 30 cm.
+        "const at=(x)=>{c.dispatchEvent(new w.PointerEvent('pointermove',{clientX:b.left+b.width*(46+344*x)/416,"
+        "clientY:b.top+20}));return [t('text.needle')[0],t('.chart:first-child b')[0]]};"
+        "const seen=[at(0.5),at(0.3),at(0.1)];c.dispatchEvent(new w.PointerEvent('pointerleave'));"
+        "return [...seen,before===t('.chart:first-child b')[0]]"
+    )
+    assert json.loads(look(page, script)) == [["1 m", "67 %"], ["0.16 m", "33 %"], ["0.025 m", "0 %"], True]
 
 
 def test_failures_are_listed_by_kind_with_their_pictures(
@@ -129,8 +167,9 @@ def test_names_run_nothing(tmp_path: Path, photos: list[PagePhoto], references: 
 def test_a_thousand_photos_open(tmp_path: Path, references: Database, look: Look) -> None:
     thousand(tmp_path, references)
     page = tmp_path / "page.html"
-    probe = "addEventListener('load',()=>requestAnimationFrame(()=>{document.title=data.photos.length+' photos, '+"
-    probe += "document.querySelectorAll('#map .truth').length+' marks, '+Math.round(performance.now())+' ms'}))"
+    # Asking for a height makes the browser lay the whole page out before it goes on.
+    probe = "document.title=document.body.offsetHeight>0&&data.photos.length+' photos, '+"
+    probe += "document.querySelectorAll('#map .truth').length+' marks, '+Math.round(performance.now())+' ms'"
     page.write_text(page.read_text("utf-8").replace("</body>", f"<script>{probe}</script></body>"), "utf-8")
     shown = browse(tmp_path, "--dump-dom", page.as_uri())
     title = re.search(r"<title>(\d+) photos, (\d+) marks, (\d+) ms</title>", shown)

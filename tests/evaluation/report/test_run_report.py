@@ -3,54 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
 
 from geonav.data.database import Database
-from geonav.data.results import LocalizationResult
-from geonav.evaluation.record import QueryRecord, QueryScore, RunInfo
+from geonav.evaluation.record import QueryScore
 from geonav.evaluation.report.run_report import write_run_report
-from geonav.pipeline.view_matches import view_matches_path, write_view_matches
-from tests.evaluation.report.made import located, matches, query, scored
+from tests.evaluation.report.made import SCORES, FewQueries
 from tests.evaluation.report.test_page import held
-
-
-@dataclass(frozen=True)
-class FewQueries:
-    folder: Path
-    info: RunInfo
-    records: tuple[QueryRecord, ...]
-    results: tuple[LocalizationResult, ...]
-
-
-@pytest.fixture
-def run(tmp_path: Path, photo: Path) -> FewQueries:
-    """Two near their truth, one refused, and two from elsewhere of which one was answered."""
-    path = str(photo)
-    info = RunInfo(
-        name="night <1>", started_at="2026-11-23T05:00:00Z", query_set="queries", distractors=["far"],
-        reference_set="castle", origin=(48.94, 8.41, 130.0), num_references=2, versions={"geonav": "1.2"},
-        config={"search": {"recall_within_m": 5.0}}, weights={"disk.pth": "ab" * 32},
-    )  # fmt: skip
-    records = [query(name, path, 2.0, 3.0) for name in ("a/ü", "b", "c")]
-    records += [query(name, path, 0, 0, is_distractor=True) for name in ("x", "y")]
-    lost = LocalizationResult(query=path, status="not_located", reason="too few matches")
-    results = [located(path, 2.0, 3.1), located(path, 2.0, 3.3), lost, lost, located(path, 7.0, 7.0)]
-    (tmp_path / "run" / "matches").mkdir(parents=True)
-    write_view_matches(view_matches_path(tmp_path / "run", "a/ü"), [matches("r1", 30)])
-    view_matches_path(tmp_path / "run", "b").write_bytes(b"broken")
-    return FewQueries(tmp_path / "run", info, tuple(records), tuple(results))
-
-
-SCORES = (
-    scored("a/ü", "located", 0.1, seconds=1.0),
-    scored("b", "located", 0.3, seconds=2.0),
-    scored("c", "not_located", failure="no_geometry", seconds=4.0),
-    scored("x", "not_located", is_distractor=True),
-    scored("y", "located", is_distractor=True, confidence=12.0),
-)
 
 
 def written(run: FewQueries, references: Database | None, scores: tuple[QueryScore, ...] = SCORES) -> str:

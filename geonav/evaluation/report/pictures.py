@@ -5,12 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from geonav.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 # Bytes of a JPEG file of quality 80 per square of its longer side, of street photos.
 _BYTES_PER_SQUARE = 0.16
@@ -61,25 +68,52 @@ def pictures(wanted: Sequence[Wanted], budget_bytes: int, sides_px: tuple[int, i
         return []
     most = budget_bytes // len(wanted) * 3 // 4  # base64 makes four letters of three bytes
     side = int(np.clip((most / _BYTES_PER_SQUARE) ** 0.5, *sides_px))
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # Pillow decodes without holding the interpreter
-        return list(pool.map(lambda one: _picture(one, side, most), wanted))
+    with warnings.catch_warnings(), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        warnings.simplefilter("ignore")  # of large pictures and odd metadata: whoever located them has spoken
+        # Pillow decodes without holding the interpreter; few formats need more than it.
+        found = list(pool.map(lambda one: _quickly(one, side, most), wanted))
+    return [
+        picture or _thoroughly(one, side, most) or Picture(None, *one.size)
+        for picture, one in zip(found, wanted, strict=True)
+    ]
 
 
-def _picture(wanted: Wanted, side: int, most: int) -> Picture:
-    from PIL import Image, ImageOps
+def _quickly(wanted: Wanted, side: int, most: int) -> Picture | None:
+    """The picture of a JPEG, PNG or another file that Pillow opens by itself."""
+    import PIL.Image
+    from PIL import ImageOps
 
     try:
-        with Image.open(wanted.path) as photo:
+        with PIL.Image.open(wanted.path) as photo:
+            if photo.mode.startswith(("I", "F")):
+                return None  # more than eight bits, which Pillow would cut off
             sideways = photo.getexif().get(_ORIENTATION, 1) >= _FIRST_SIDEWAYS
-            width, height = photo.size[::-1] if sideways else photo.size
+            size = photo.size[::-1] if sideways else photo.size
             photo.draft("RGB", (side, side))
-            small = ImageOps.exif_transpose(photo).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return Picture(None, *wanted.size)
+            upright = ImageOps.exif_transpose(photo).convert("RGB")
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
+        return None
+    return _shrunk(upright, size, side, most)
+
+
+def _thoroughly(wanted: Wanted, side: int, most: int) -> Picture | None:
+    """The picture as it is read to be located."""
+    import PIL.Image
+
+    from geonav.data.images import read_image
+
+    try:
+        pixels = read_image(wanted.path).pixels
+    except ImageError:
+        return None
+    return _shrunk(PIL.Image.fromarray(pixels), (pixels.shape[1], pixels.shape[0]), side, most)
+
+
+def _shrunk(upright: Image, size: tuple[int, int], side: int, most: int) -> Picture:
     for share, quality in _TRIED:
-        small.thumbnail((max(1, int(side * share)),) * 2)
+        upright.thumbnail((max(1, int(side * share)),) * 2)
         buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=quality)
+        upright.save(buffer, "JPEG", quality=quality)
         if buffer.tell() <= most:
-            return Picture(base64.b64encode(buffer.getvalue()).decode(), width, height)
-    return Picture(None, width, height)
+            return Picture(base64.b64encode(buffer.getvalue()).decode(), *size)
+    return Picture(None, *size)

@@ -6,6 +6,7 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -48,3 +49,20 @@ def test_what_cannot_be_read_keeps_the_size_it_had(tmp_path: Path) -> None:
     found = pictures([Wanted(tmp_path / "broken.jpg", (80, 60)), Wanted(tmp_path / "gone.jpg")], 10_000, (64, 1600))
     assert [(picture.src, picture.w, picture.h) for picture in found] == [(None, 80, 60), (None, 4, 3)]
     assert pictures([], 10_000, (64, 1600)) == []
+
+
+def test_sixteen_bits_are_not_cut_off(tmp_path: Path) -> None:
+    grey = np.linspace(0, 65535, 64 * 48).reshape(48, 64).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    (one,) = pictures([Wanted(tmp_path / "deep.png")], 100_000, (64, 1600))
+    assert one.src is not None
+    with Image.open(io.BytesIO(base64.b64decode(one.src))) as shown:
+        assert np.asarray(shown.convert("L")).mean() == pytest.approx(127, abs=3)
+
+
+def test_heic_is_read_as_for_locating(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    heif.from_pillow(Image.new("RGB", (80, 60), (200, 30, 30))).save(tmp_path / "phone.heic")
+    (one,) = pictures([Wanted(tmp_path / "phone.heic")], 100_000, (64, 1600))
+    assert (one.w, one.h) == (80, 60)
+    assert one.src is not None

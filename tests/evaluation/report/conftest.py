@@ -90,7 +90,7 @@ def look(tmp_path: Path) -> Look:
 
     def call(page: Path, script: str, width: int = 1280, shot: Path | None = None) -> str:
         inside = html.escape(page.read_text("utf-8"), quote=True)
-        asked = f"document.title=JSON.stringify((()=>{{{script}}})())"
+        asked = f"(async()=>{{{script}}})().then((seen)=>{{document.title=JSON.stringify(seen)}})"
         seen = f"f.onload=()=>{{const d=f.contentDocument,w=f.contentWindow;{asked};}}"
         frame = f'<iframe id=f style="border:0;width:{width}px;height:1800px" srcdoc="{inside}"></iframe>'
         around = tmp_path / "frame.html"

@@ -36,15 +36,19 @@ def test_photo_matches_and_map_are_seen(
         "pictures:n('.pair image'),ellipses:n('#map .confidence'),errors:n('#map .error'),truths:n('#map .truth'),"
         "cards:n('.hits li'),close:n('.near'),fits:d.documentElement.scrollWidth<=f.clientWidth,"
         "wide:d.querySelector('.pair').clientWidth>340,"
-        "stacked:d.querySelectorAll('.pair image')[1].x.baseVal.value===0}"
+        "stacked:d.querySelectorAll('.pair image')[1].x.baseVal.value===0,"
+        "box:(({x,y,width,height})=>[x,y,x+width,y+height])(d.querySelector('#rows img').getBoundingClientRect())}"
     )
     shot = tmp_path / "shot.png"
     seen = json.loads(look(tmp_path / "page.html", script, width, shot))
+    box = seen.pop("box")
     assert seen == {
         "title": "a <page>", "rows": 2, "agree": 20, "not": 10, "pictures": 2, "ellipses": 1, "errors": 1, "truths": 2,
         "cards": 2, "close": 1, "fits": True, "wide": True, "stacked": width < 600,
     }  # fmt: skip
     with Image.open(shot) as picture:
+        # Pictures of the list are loaded when they are on the screen: noise, where their place was grey.
+        assert np.asarray(picture.convert("L").crop(tuple(int(edge) for edge in box))).std() > 15
         colours = np.asarray(picture.convert("RGB"))[:, :width].reshape(-1, 3).astype(int)
     # Of the photos' noise, the lines over them and the marks on the map; thin lines blend with what is below.
     assert len(np.unique(colours // 32, axis=0)) > 100

@@ -43,7 +43,7 @@ function toggle(name, text, box) {
 function evidence(index, photo, told) {
   const box = make('div', { class: 'pair' }), words = make('p', { class: 'soft' }), all = make('div', {});
   const pairs = Object.fromEntries(told.pairs.map((pair) => [pair.reference, pair]));
-  const cards = told.hits.map((hit, rank) => card(hit, rank, pairs[hit[0]], told));
+  const cards = told.hits.map((hit, rank) => card(hit, rank, photo));
   let number = told.pairs.length ? told.pairs[0].reference : null;
   const every = toggle('every', 'draw more of them');
   every.firstChild.checked = false;
@@ -66,16 +66,16 @@ function evidence(index, photo, told) {
     all.append(make('div', { class: 'controls' }, toggle('in', 'agree with the pose', box), toggle('out', 'do not', box), every));
   }
   all.append(box, words);
-  if (cards.length) all.append(make('h4', {}, 'Retrieved references, best first'), make('ol', { class: 'hits' }, ...cards));
+  if (cards.length) all.append(make('h4', {}, `Retrieved references, best first${photo.truth ? ', and how far from the truth they stand' : photo.estimate ? ', and how far from the position found they stand' : ''}`), make('ol', { class: 'hits' }, ...cards));
   return all;
 }
-function card([number, similarity, matches, inliers, away], rank, pair) {
+function card([number, similarity, matches, inliers, away], rank, photo) {
   const reference = data.references[number];
-  const tone = data.near_m && away !== null ? (away <= data.near_m ? 'good' : 'bad') : inliers ? 'good' : '';
+  const tone = data.near_m && photo.truth && away !== null ? (away <= data.near_m ? 'good' : 'bad') : inliers ? 'good' : '';
   const words = make('span', {}, make('b', { title: reference.uid }, similarity === null ? reference.uid : `${rank + 1}. ${reference.uid}`));
   words.append(similarity === null ? 'should have been found' : `similarity ${similarity.toFixed(3)}`, make('br'),
     matches ? `${inliers} of ${matches} agree` : 'not matched');
-  if (away !== null) words.append(make('br'), `${metres(away)} away`);
+  if (away !== null) words.append(make('br'), metres(away));
   return make('li', {}, make('button', { type: 'button', class: tone }, thumbnail(`r${number}`), words));
 }
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from geonav.evaluation.openset import answer_of, open_set_curve
 from geonav.evaluation.record import QueryScore, Scored
 from geonav.evaluation.report.chart import Chart, Line, Points, draw
 from geonav.evaluation.report.words import degrees, metres
+from geonav.evaluation.trust import held_by_deviation, held_by_ellipse, held_by_ellipsoid
 
 _METRES = ((0.0, "1 cm"), (0.25, "10 cm"), (0.5, "1 m"), (0.75, "10 m"), (1.0, "100 m"))
 _DEGREES = ((0.0, "0.01°"), (0.25, "0.1°"), (0.5, "1°"), (0.75, "10°"), (1.0, "100°"))
@@ -70,21 +72,6 @@ def calibration(claimed: Sequence[float]) -> Points:
     return np.column_stack([probability, held])
 
 
-def open_set(answers: Sequence[float | None], false: Sequence[float | None]) -> Points:
-    """Points (P, 2): share of queries that are answered, and of distractors that are, at each confidence.
-
-    Args:
-        answers: confidence of each query's answer; None where there was none.
-        false: that of each distractor.
-    """
-    given = np.array([-np.inf if value is None else value for value in answers])
-    wrong = np.array([-np.inf if value is None else value for value in false])
-    levels = np.unique(np.concatenate([given, wrong]))
-    levels = levels[np.isfinite(levels)][::-1]
-    points = [[0.0, 0.0], *([(given >= level).mean(), (wrong >= level).mean()] for level in levels)]
-    return np.array(points, float)
-
-
 def _positions(scores: Sequence[QueryScore], marks: Sequence[float]) -> Chart | None:
     kinds = (
         ("in 3D", [score.position_error_m for score in scores]),
@@ -143,10 +130,11 @@ def _recall(scores: Sequence[QueryScore], most: int) -> Chart | None:
 
 
 def _calibration(scores: Sequence[QueryScore]) -> Chart | None:
-    # The squared normalised error of two dimensions exceeds q with probability exp(-q / 2), of one erfc(sqrt(q / 2)).
-    ellipse = [1 - math.exp(-score.horizontal_nes) for score in scores if score.horizontal_nes is not None]
-    heading = [math.erf(math.sqrt(score.azimuth_nes / 2)) for score in scores if score.azimuth_nes is not None]
-    named = [("position, the ellipse", ellipse), ("heading", heading)]
+    known = [score for score in scores if score.status == "located"]
+    ellipse = [held_by_ellipse(score.horizontal_nes) for score in known if score.horizontal_nes is not None]
+    heading = [held_by_deviation(score.azimuth_nes) for score in known if score.azimuth_nes is not None]
+    in_3d = [held_by_ellipsoid(score.position_nes) for score in known if score.position_nes is not None]
+    named = [("position, the ellipse", ellipse), ("heading", heading), ("position in 3D", in_3d)]
     lines = []
     for name, claimed in named:
         if claimed:
@@ -179,12 +167,9 @@ def _open_set(scores: Sequence[QueryScore]) -> Chart | None:
     real = [score for score in scores if not score.is_distractor]
     if not false or not real:
         return None
-    points = open_set([_answer(score) for score in real], [_answer(score) for score in false])
+    curve = open_set_curve([answer_of(score) for score in real], [answer_of(score) for score in false])
+    points = np.array([[0.0, 0.0], *([point["answered"], point["false_accepts"]] for point in curve)])
     accepted = sum(score.status == "located" for score in false)
     lines = [Line("distractors answered", points, f"{accepted} of {len(false)} in this run")]
     note = "From the most confident answer (left) to all that were given. Every answer to a distractor is false."
     return Chart("Photos from elsewhere", "share of queries answered", _PERCENT, _SHARES, lines, note=note)
-
-
-def _answer(score: QueryScore) -> float | None:
-    return score.confidence if score.status == "located" else None

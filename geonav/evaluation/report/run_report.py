@@ -19,6 +19,7 @@ from geonav.evaluation.report.outcomes import outcome_key
 from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
 from geonav.evaluation.report.words import degrees, metres
+from geonav.evaluation.shares import share
 from geonav.geometry.geodesy import GeoPoint
 from geonav.pipeline.view_matches import ViewMatches, read_view_matches, view_matches_path
 
@@ -142,8 +143,11 @@ def _first(*values: float | None) -> float | None:
 
 
 def _share(part: int, whole: int, text: str) -> Tile:
-    share = f"{100 * part / whole:.0f} %" if whole else "-"
-    return share, f"{text}: {part} of {whole}", ""
+    found = share(part, whole)
+    if found is None:
+        return "-", f"{text}: none", ""
+    low, high = (round(100 * found[key]) for key in ("low", "high"))
+    return f"{100 * found['value']:.0f} %", f"{text}: {part} of {whole} [{low} to {high} %]", ""
 
 
 def _made(info: RunInfo) -> dict[str, Any]:

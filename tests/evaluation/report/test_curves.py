@@ -9,7 +9,7 @@ import pytest
 
 from geonav.data.results import LocalizationResult
 from geonav.evaluation.record import Scored
-from geonav.evaluation.report.curves import calibration, cumulative, curves, open_set
+from geonav.evaluation.report.curves import calibration, cumulative, curves
 from tests.evaluation.report.made import located, query, scored
 
 
@@ -27,11 +27,6 @@ def test_calibration_counts_truths_inside() -> None:
     assert curve[[11, 12, 49, 50, 100]].tolist() == pytest.approx(
         np.array([[0.11, 0.0], [0.12, 0.5], [0.49, 0.5], [0.5, 1.0], [1.0, 1.0]])
     )
-
-
-def test_false_answers_come_in_the_order_of_confidence() -> None:
-    curve = open_set([30.0, 10.0, None, 40.0], [20.0, None])
-    assert curve.tolist() == [[0, 0], [0.25, 0], [0.5, 0], [0.5, 0.5], [0.75, 0.5]]
 
 
 def run(*errors: float | None) -> list[Scored]:
@@ -70,6 +65,9 @@ def test_all_charts_of_a_run_are_drawn_with_their_figures() -> None:
     assert "position, the ellipse <b>at 95 %: 100 %" in remarks
     assert "distractors answered <b>1 of 2 in this run" in remarks
     assert "<title>0.25 m</title>" in text
+    # The most confident answer is the false one: half of the distractors before any of the queries.
+    (points,) = re.findall(r"Photos from elsewhere.*?points='(.*?)'", text)
+    assert points == "46.0,202.0 46.0,107.0 304.0,107.0"
 
 
 def test_without_truth_nothing_is_drawn() -> None:

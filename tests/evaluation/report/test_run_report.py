@@ -20,11 +20,11 @@ def test_figures_are_those_of_the_run(run: FewQueries, references: Database) -> 
     text = written(run, references)
     shown = re.findall(r"<div class='tile (\w*)'><b>(.*?)</b><span>(.*?)</span>", text)
     assert shown == [
-        ("", "67 %", "located: 2 of 3"),
-        ("", "33 %", "within 0.25 m and 2°: 1 of 3"),
+        ("", "67 %", "located: 2 of 3 [21 to 94 %]"),
+        ("", "33 %", "within 0.25 m and 2°: 1 of 3 [6 to 79 %]"),
         ("", "20 cm", "median position error of the located"),
         ("", "1.0°", "median orientation error of the located"),
-        ("", "50 %", "of truths inside the 95 % ellipse: 1 of 2"),
+        ("", "50 %", "of truths inside the 95 % ellipse: 1 of 2 [9 to 91 %]"),
         ("bad", "1 of 2", "photos from elsewhere answered"),
         ("", "2.00 s", "a photo, median"),
     ]

@@ -1,0 +1,225 @@
+"""Two runs over the same queries, side by side: what differs, by how much, and which queries changed and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from geonav.errors import InputError
+from geonav.evaluation.metrics import RANKS, THRESHOLDS, Threshold, is_within
+from geonav.evaluation.outcome import outcome
+from geonav.evaluation.paired import mcnemar_p, median_difference, share_difference, wilcoxon_p
+from geonav.evaluation.record import QueryScore
+from geonav.evaluation.scoring import orientation_error_deg, position_error_m
+
+Pair = tuple[QueryScore, QueryScore]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of both runs.
+
+    Attributes:
+        what: the figure.
+        num: queries that it counts.
+        a: in the first run.
+        b: in the second.
+        difference: b less a.
+        low: 95 % interval of the difference by bootstrap over the queries.
+        high: its other end.
+        test: the paired test that ``p`` is of.
+        p: how likely so large a difference is by chance; None where nothing differs.
+        only_a: of a share, queries for which it holds in the first run alone; None of a median.
+        only_b: in the second alone.
+    """
+
+    what: str
+    num: int
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    test: str
+    p: float | None
+    only_a: int | None = None
+    only_b: int | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A query that ended otherwise.
+
+    Attributes:
+        name: of the query.
+        before: what became of it in the first run, as ``right`` or ``not_matched``.
+        after: in the second.
+        why_before: reason or errors in the first run.
+        why_after: in the second.
+        is_better: whether it is right, or rightly refused, now and was not; None where it is neither better nor worse.
+    """
+
+    name: str
+    before: str
+    after: str
+    why_before: str
+    why_after: str
+    is_better: bool | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs.
+
+    Attributes:
+        a: name of the first.
+        b: name of the second.
+        num_pairs: queries and distractors in both.
+        only_in_a: names of queries that the second run does not have.
+        only_in_b: names that the first does not have.
+        differences: figures of both, queries in both alone.
+        changes: queries that ended otherwise, worse ones first.
+    """
+
+    a: str
+    b: str
+    num_pairs: int
+    only_in_a: tuple[str, ...]
+    only_in_b: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    changes: tuple[Change, ...]
+
+
+def compare_scores(
+    a: Sequence[QueryScore],
+    b: Sequence[QueryScore],
+    names: tuple[str, str] = ("a", "b"),
+    thresholds: Sequence[Threshold] = THRESHOLDS,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs query by query; they are paired by name.
+
+    Args:
+        a: scores of the first run.
+        b: of the second, against the same truth.
+        names: of the runs.
+        thresholds: metres and degrees within which shares are compared.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: no query is in both, or one is a distractor in one of them alone.
+    """
+    first, second = ({score.name: score for score in scores} for scores in (a, b))
+    pairs = [(score, second[name]) for name, score in first.items() if name in second]
+    if not pairs:
+        msg = f"{names[0]} and {names[1]} have no query in common: compare runs over the same query set"
+        raise InputError(msg)
+    for x, y in pairs:
+        if x.is_distractor != y.is_distractor:
+            msg = f"{x.name} is a distractor in one of {names[0]} and {names[1]} alone: compare runs of the same sets"
+            raise InputError(msg)
+    real = [pair for pair in pairs if not pair[0].is_distractor]
+    elsewhere = [pair for pair in pairs if pair[0].is_distractor]
+    differences = [*_shares(real, thresholds, seed), *_answered_elsewhere(elsewhere, seed), *_medians(real, seed)]
+    changes = [_change(x, y) for x, y in pairs if outcome(x) != outcome(y)]
+    order = {False: 0, True: 1, None: 2}
+    return Comparison(
+        a=names[0],
+        b=names[1],
+        num_pairs=len(pairs),
+        only_in_a=tuple(name for name in first if name not in second),
+        only_in_b=tuple(name for name in second if name not in first),
+        differences=tuple(differences),
+        changes=tuple(sorted(changes, key=lambda change: (order[change.is_better], change.name))),
+    )
+
+
+def _shares(pairs: Sequence[Pair], thresholds: Sequence[Threshold], seed: int) -> list[Difference]:
+    judged = [pair for pair in pairs if all(score.has_positive is not None for score in pair)]
+    found = [
+        _share("located", pairs, _is_located, seed),
+        _share("right", pairs, lambda score: outcome(score) == "right", seed),
+        *(
+            _share(
+                f"within {metres:g} m, {degrees:g} deg", pairs, partial(is_within, threshold=(metres, degrees)), seed
+            )
+            for metres, degrees in thresholds
+        ),
+        *(_share(f"recall@{rank}", judged, partial(_is_recalled, rank=rank), seed) for rank in RANKS),
+    ]
+    return [difference for difference in found if difference is not None]
+
+
+def _answered_elsewhere(pairs: Sequence[Pair], seed: int) -> list[Difference]:
+    found = _share("distractors answered", pairs, _is_located, seed)
+    return [] if found is None else [found]
+
+
+def _share(what: str, pairs: Sequence[Pair], holds: Callable[[QueryScore], bool], seed: int) -> Difference | None:
+    if not pairs:
+        return None
+    a, b = (np.array([holds(pair[side]) for pair in pairs], bool) for side in (0, 1))
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    difference, low, high = share_difference(a, b, seed)
+    return Difference(
+        what, len(pairs), float(a.mean()), float(b.mean()), difference, low, high, "McNemar, exact",
+        mcnemar_p(only_a, only_b) if only_a + only_b else None, only_a, only_b,
+    )  # fmt: skip
+
+
+def _medians(pairs: Sequence[Pair], seed: int) -> list[Difference]:
+    """Of the queries that both runs located: one that gave up its worst photos would look better otherwise."""
+    found = []
+    for what, field in (
+        ("median error m", "position_error_m"),
+        ("median horizontal error m", "horizontal_error_m"),
+        ("median rotation error deg", "rotation_error_deg"),
+        ("median semi-major axis m", "semi_major_m"),
+    ):
+        both = [(getattr(x, field), getattr(y, field)) for x, y in pairs]
+        both = [pair for pair in both if None not in pair]
+        if both:
+            found.append(_median(what, both, seed))
+    return [*found, *([_median("median seconds", [(x.seconds, y.seconds) for x, y in pairs], seed)] if pairs else [])]
+
+
+def _median(what: str, both: Sequence[Threshold], seed: int) -> Difference:
+    a, b = np.array(both, float).T
+    difference, low, high = median_difference(a, b, seed)
+    medians = float(np.median(a)), float(np.median(b))
+    return Difference(what, len(both), *medians, difference, low, high, "Wilcoxon", wilcoxon_p(a.tolist(), b.tolist()))
+
+
+def _is_located(score: QueryScore) -> bool:
+    return score.status == "located"
+
+
+def _is_recalled(score: QueryScore, rank: int) -> bool:
+    return score.first_right is not None and score.first_right <= rank
+
+
+def _change(before: QueryScore, after: QueryScore) -> Change:
+    good = [outcome(score) in {"right", "distractor_refused"} for score in (before, after)]
+    return Change(
+        name=before.name,
+        before=outcome(before),
+        after=outcome(after),
+        why_before=_why(before),
+        why_after=_why(after),
+        is_better=None if good[0] == good[1] else good[1],
+    )
+
+
+def _why(score: QueryScore) -> str:
+    """The reason of a refusal; of an answer, how far it is off."""
+    if score.reason:
+        return score.reason
+    position, rotation = position_error_m(score), orientation_error_deg(score)
+    parts = [] if position is None else [f"{position:.3g} m"]
+    if rotation is not None:
+        parts.append(f"{rotation:.3g} deg")
+    off = f"off by {', '.join(parts)}" if parts else "located"
+    return f"{off}, {score.num_inliers} keypoints agree"

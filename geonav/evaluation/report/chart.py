@@ -88,11 +88,11 @@ def _axes(chart: Chart) -> str:
     parts = []
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         y = bottom - share * _HEIGHT
-        parts.append(f"<path class=grid d='M{_LEFT} {y:.1f}H{right}'/>")
+        parts.append(f"<path class=net d='M{_LEFT} {y:.1f}H{right}'/>")
         parts.append(f"<text x={_LEFT - 6} y={y + 4:.1f} text-anchor=end>{100 * share:.0f} %</text>")
     for share, word in chart.ticks:
         x = _LEFT + share * _WIDTH
-        parts.append(f"<path class=grid d='M{x:.1f} {_TOP}V{bottom}'/>")
+        parts.append(f"<path class=net d='M{x:.1f} {_TOP}V{bottom}'/>")
         parts.append(f"<text x={x:.1f} y={bottom + 16} text-anchor=middle>{html.escape(word)}</text>")
     for share, word in chart.marks:
         x = _LEFT + share * _WIDTH

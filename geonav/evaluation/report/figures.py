@@ -56,13 +56,13 @@ def tables(summary: Mapping[str, Any]) -> str:
 
 def _table(name: str, value: Any) -> str:  # noqa: ANN401 - whatever a summary holds
     if isinstance(value, Mapping):
-        if value and all(isinstance(inner, Mapping) and not _is_interval(inner) for inner in value.values()):
-            return _grid(name, [(key, inner) for key, inner in value.items()])
+        if value and all(_is_row(inner) for inner in value.values()):
+            return grid(name, [(key, inner) for key, inner in value.items()])
         plain = {key: inner for key, inner in value.items() if _is_plain(inner)}
         deeper = "".join(_table(f"{name}: {key}", inner) for key, inner in value.items() if key not in plain)
         return (_rows(name, plain) if plain else "") + deeper
     if isinstance(value, Sequence) and value and all(isinstance(inner, Mapping) for inner in value):
-        return _grid(name, [("", inner) for inner in value]) if len(value) <= _LONGEST else ""
+        return grid(name, [("", inner) for inner in value]) if len(value) <= _LONGEST else ""
     return ""
 
 
@@ -71,7 +71,13 @@ def _rows(name: str, values: Mapping[str, Any]) -> str:
     return f"<div>{_heading(name)}<div class=scroll><table>{rows}</table></div></div>"
 
 
-def _grid(name: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def grid(name: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """A table of figures.
+
+    Args:
+        name: above it.
+        rows: name of each, empty for none, and its cells by their columns.
+    """
     columns = list(dict.fromkeys(key for _, row in rows for key, value in row.items() if _is_plain(value)))
     named = any(key for key, _ in rows)
     corner = "<th>" if named else ""
@@ -82,7 +88,9 @@ def _grid(name: str, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         + "".join(f"<td>{_said(row.get(column))}" for column in columns)
         for key, row in rows
     )
-    return f"<div>{_heading(name)}<div class=scroll><table><thead><tr>{head}<tbody>{body}</table></div></div>"
+    return (
+        f"<div>{_heading(name)}<div class=scroll><table class=grid><thead><tr>{head}<tbody>{body}</table></div></div>"
+    )
 
 
 def _heading(name: str) -> str:
@@ -91,6 +99,11 @@ def _heading(name: str) -> str:
 
 def _is_interval(value: object) -> bool:
     return isinstance(value, Mapping) and {"low", "high"} <= set(value)
+
+
+def _is_row(value: object) -> bool:
+    """Whether it is a group of figures, and no group of groups."""
+    return isinstance(value, Mapping) and not _is_interval(value) and any(_is_plain(inner) for inner in value.values())
 
 
 def _is_plain(value: object) -> bool:

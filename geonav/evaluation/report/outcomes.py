@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geonav.data.results import LocalizationResult
+from geonav.evaluation.outcome import outcome
 from geonav.evaluation.record import QueryScore
 
 GOOD, WEAK, BAD = "good", "weak", "bad"
@@ -30,7 +31,7 @@ class Outcome:
 
 
 _KNOWN = (
-    Outcome("right", "right", GOOD, "Located, within the threshold of the truth."),
+    Outcome("right", "right", GOOD, "Located, no further from the truth than 5 m and 10 degrees."),
     Outcome("distractor_refused", "rightly refused", GOOD, "Taken elsewhere, and not answered."),
     Outcome("located", "located", GOOD, "A pose was found and accepted; no truth to compare with."),
     Outcome("not_retrieved", "not retrieved", WEAK, "No reference from near the truth is among the best hits."),
@@ -38,19 +39,15 @@ _KNOWN = (
     Outcome("no_geometry", "no geometry", WEAK, "Keypoints match, but no pose that could be believed explains them."),
     Outcome("retrieved_only", "retrieved only", WEAK, "The place looks known, but no pose could be believed."),
     Outcome("not_located", "not located", WEAK, "No pose could be believed."),
-    Outcome("wrong_pose", "wrong pose accepted", BAD, "A pose was accepted that is too far from the truth."),
+    Outcome("wrong_pose", "wrong pose accepted", BAD, "An accepted pose is off by more than 5 m or 10 degrees."),
     Outcome("false_accept", "wrongly answered", BAD, "Taken elsewhere, and yet given a pose."),
 )  # fmt: skip
-_BY_KEY = {outcome.key: outcome for outcome in _KNOWN}
+_BY_KEY = {kind.key: kind for kind in _KNOWN}
 
 
 def outcome_key(result: LocalizationResult, score: QueryScore | None) -> str:
     """The kind of a query; that of its result alone where nothing is known of the truth."""
-    if score is None:
-        return result.status
-    if score.is_distractor:
-        return "false_accept" if score.status == "located" else "distractor_refused"
-    return score.failure or ("right" if score.status == "located" else score.status)
+    return result.status if score is None else outcome(score)
 
 
 def outcome_of(key: str) -> Outcome:
@@ -60,6 +57,6 @@ def outcome_of(key: str) -> Outcome:
 
 def counted(keys: Sequence[str]) -> list[tuple[Outcome, int]]:
     """The kinds that occur and how often, good ones first."""
-    order = {outcome.key: number for number, outcome in enumerate(_KNOWN)}
+    order = {kind.key: number for number, kind in enumerate(_KNOWN)}
     found = Counter(keys)
     return [(outcome_of(key), found[key]) for key in sorted(found, key=lambda key: (order.get(key, len(order)), key))]

@@ -17,12 +17,12 @@ from geonav.data.metadata import ImageMetadata
 from geonav.data.results import LocalizationResult
 from geonav.evaluation.record import RunInfo
 from geonav.evaluation.report.rows import PagePhoto
+from geonav.evaluation.run_folder import Run
 from geonav.pipeline.view_matches import view_matches_path, write_view_matches
 from tests.evaluation.report.made import (
     ATTACK,
     CAMERA,
     ORIGIN,
-    FewQueries,
     located,
     matches,
     noise,
@@ -61,7 +61,7 @@ def photos(photo: Path) -> list[PagePhoto]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, photo: Path) -> FewQueries:
+def run(tmp_path: Path, photo: Path) -> Run:
     """Two near their truth, one refused, and two from elsewhere of which one was answered."""
     path = str(photo)
     info = RunInfo(
@@ -76,7 +76,7 @@ def run(tmp_path: Path, photo: Path) -> FewQueries:
     (tmp_path / "run" / "matches").mkdir(parents=True)
     write_view_matches(view_matches_path(tmp_path / "run", "a/ü"), [matches("r1", 30)])
     view_matches_path(tmp_path / "run", "b").write_bytes(b"broken")
-    return FewQueries(tmp_path / "run", info, tuple(records), tuple(results))
+    return Run(tmp_path / "run", info, tuple(records), tuple(results))
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from geonav.data.results import Ellipse, LocalizationResult, PositionStd, ReferenceUse
-from geonav.evaluation.record import QueryRecord, QueryScore, RetrievedReference, RunInfo, Truth
+from geonav.evaluation.record import QueryRecord, QueryScore, RetrievedReference, Truth
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import pose_from_center
@@ -75,18 +73,10 @@ def matches(uid: str, number: int) -> ViewMatches:
     return ViewMatches(uid, pixels, pixels, np.arange(number) % 3 > 0)
 
 
-@dataclass(frozen=True)
-class FewQueries:
-    folder: Path
-    info: RunInfo
-    records: tuple[QueryRecord, ...]
-    results: tuple[LocalizationResult, ...]
-
-
 SCORES = (
-    scored("a/ü", "located", 0.1, seconds=1.0),
-    scored("b", "located", 0.3, seconds=2.0),
-    scored("c", "not_located", failure="no_geometry", seconds=4.0),
+    scored("a/ü", "located", 0.1, seconds=1.0, groups={"light": "day"}, first_right=1, has_positive=True),
+    scored("b", "located", 0.3, seconds=2.0, groups={"light": "day"}, first_right=1, has_positive=True),
+    scored("c", "not_located", failure="no_geometry", seconds=4.0, groups={"light": "day"}, has_positive=True),
     scored("x", "not_located", is_distractor=True),
     scored("y", "located", is_distractor=True, confidence=12.0),
 )

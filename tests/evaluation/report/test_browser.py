@@ -15,8 +15,9 @@ from geonav.data.database import Database
 from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
 from geonav.evaluation.report.run_report import write_run_report
+from geonav.evaluation.run_folder import Run
 from tests.evaluation.report.conftest import Look, browse
-from tests.evaluation.report.made import ATTACK, SCORES, FewQueries, located, matches
+from tests.evaluation.report.made import ATTACK, SCORES, located, matches
 from tests.evaluation.report.test_page import thousand
 
 pytestmark = pytest.mark.slow
@@ -56,9 +57,7 @@ def test_photo_matches_and_map_are_seen(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_run_is_seen_whole_however_long_its_names(
-    run: FewQueries, references: Database, look: Look, width: int
-) -> None:
+def test_a_run_is_seen_whole_however_long_its_names(run: Run, references: Database, look: Look, width: int) -> None:
     names = {"query_set": "queries/" * 20, "weights": {"disk": "ab" * 32}, "name": "night" * 20}
     long = replace(run, info=run.info.model_copy(update=names))
     page = run.folder / "report.html"
@@ -77,7 +76,7 @@ def test_a_run_is_seen_whole_however_long_its_names(
     assert json.loads(look(page, script, width)) == [7, 4, 4, ["c"], True]
 
 
-def test_charts_tell_their_figures_under_the_pointer(run: FewQueries, references: Database, look: Look) -> None:
+def test_charts_tell_their_figures_under_the_pointer(run: Run, references: Database, look: Look) -> None:
     page = run.folder / "report.html"
     write_run_report(run, SCORES, {}, page, references)
     script = (

@@ -19,7 +19,6 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
-from geonav.pipeline.view_matches import ViewMatches, view_matches
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
@@ -28,6 +27,7 @@ from geonav.pipeline.result import pose_of_result
 from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Retriever
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.pipeline.stored import with_recorded
+from geonav.pipeline.view_matches import ViewMatches, view_matches
 from geonav.pose.acceptance import Thresholds
 from geonav.pose.decide import DecideOptions, Decision, decide
 from geonav.pose.solver import Query, SolveOptions
@@ -83,7 +83,7 @@ class Localizer:
         self._matcher = ReferenceMatcher(
             database, self._references, matcher, self.config.localize, self.config.local.max_side_px
         )
-        self._settings: dict[str, Any] = {
+        self.settings: dict[str, Any] = {
             "database": str(database.path),
             "seed": self.config.seed,
             "localize": self.config.localize.model_dump(mode="json"),
@@ -93,7 +93,7 @@ class Localizer:
         }
         search = self.config.search.model_dump(mode="json", exclude_defaults=True)
         if search:
-            self._settings["search"] = search
+            self.settings["search"] = search
 
     def locate(  # noqa: PLR0913 - what is known of one photo, and who is told what on the way
         self,
@@ -251,7 +251,7 @@ class Localizer:
             "notes": [*photo.notes, *found.notes, *_notes(found.matches)],
             "seconds": found.watch.seconds,
             "geonav_version": __version__,
-            "settings": self._settings,
+            "settings": self.settings,
         }
 
 

@@ -1,0 +1,79 @@
+"""Going on with a run that was interrupted, and not with one that is another experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from geonav.data.files import storage_errors
+from geonav.errors import UsageError
+from geonav.evaluation.query_set import Query
+from geonav.evaluation.record import RunInfo
+from geonav.evaluation.run_folder import Run, read_info, read_run, write_info, write_run
+
+# What two runs may differ in and still be the same experiment.
+_INCIDENTAL = {"started_at", "command", "machine", "git", "peak_memory_bytes", "reference_set", "query_set"}
+
+
+def check_is_run(folder: Path) -> None:
+    """See to it, before anything is computed, that a folder may be written to.
+
+    Raises:
+        UsageError: it holds something else.
+    """
+    if read_info(folder) is not None or not folder.exists():
+        return
+    with storage_errors(folder):
+        if any(folder.iterdir()):
+            msg = f"{folder} is no run folder and not empty: choose another --exp-name or --output"
+            raise UsageError(msg)
+
+
+def resumed(folder: Path, info: RunInfo, queries: Sequence[Query]) -> int:
+    """How many queries the folder holds already; lines that were cut off are removed.
+
+    Raises:
+        UsageError: what it holds is another experiment.
+    """
+    old = read_info(folder)
+    if old is None:
+        write_info(folder, info)
+        return 0
+    run = read_run(folder)
+    difference = _difference(old, info) or _other_queries(run, queries)
+    if difference:
+        msg = (
+            f"{folder} holds another experiment ({difference}): choose another --exp-name or --output, or remove the"
+            " folder"
+        )
+        raise UsageError(msg)
+    write_run(run)
+    return len(run.records)
+
+
+def _other_queries(run: Run, queries: Sequence[Query]) -> str | None:
+    if len(run.records) > len(queries):
+        return f"{len(run.records)} queries there, {len(queries)} now"
+    for record, query in zip(run.records, queries, strict=False):
+        if record.name != query.name or record.is_distractor != query.is_distractor:
+            return f"query {record.name} there, {query.name} now"
+        if record.sha256 != query.sha256():
+            return f"the photo {query.photo} was changed since"
+    return None
+
+
+def _difference(old: RunInfo, new: RunInfo) -> str | None:
+    """The first thing that makes two runs different experiments, in words."""
+    before, after = (_flat(info.model_dump(mode="json", exclude=_INCIDENTAL)) for info in (old, new))
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            return f"{name}: {before.get(name)} there, {after.get(name)} now"
+    return None
+
+
+def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, item in value.items():
+        found |= _flat(item, f"{prefix}{name}.") if isinstance(item, dict) else {f"{prefix}{name}": item}
+    return found

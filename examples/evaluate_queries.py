@@ -25,10 +25,10 @@ def main() -> None:
     references = geonav.Database.open(options.references)
     report = geonav.evaluate(options.queries, references, geonav.load_config())
     for photo in report.photos:
-        if photo.position_error_m is None:
-            print(f"{photo.query}: {photo.status}, {photo.reason}")
+        if photo.position_error_m is None or photo.rotation_error_deg is None:
+            print(f"{photo.name}: {photo.status}, {photo.reason}")
         else:
-            print(f"{photo.query}: off by {photo.position_error_m:.3f} m and {photo.rotation_error_deg:.3f} degrees")
+            print(f"{photo.name}: off by {photo.position_error_m:.3f} m and {photo.rotation_error_deg:.3f} degrees")
     print(f"{report.summary['num_located']} of {report.summary['num_queries']} located")
 
 

@@ -17,6 +17,7 @@ Start here:
 * :class:`Searcher` and :func:`search` stop at the references that look like a photo and give a :class:`SearchResult`;
   :func:`rerank_gnn` orders vectors of one's own.
 * :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`;
+  :class:`Experiment` names it and its distractors, :func:`rescore` scores a run folder anew without locating;
   :func:`evaluate_retrieval` counts how often retrieval alone finds the place and gives a :class:`RecallReport`.
 * :func:`load_config` reads ``geonav.toml``, the environment and overrides into one frozen :class:`GeonavConfig`.
 
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
     from geonav.data.database import Database
     from geonav.data.results import LocalizationResult
     from geonav.data.track import TrackPoint
+    from geonav.evaluation.experiment import EvaluationReport, Experiment, evaluate, rescore
     from geonav.formats.exif_write import write_exif
     from geonav.formats.hloc import read_query_list
     from geonav.formats.kml import write_kml
     from geonav.formats.ltvl import located_poses, write_ltvl
     from geonav.geometry.camera import Camera
     from geonav.geometry.geodesy import GeoPoint
-    from geonav.pipeline.evaluate import EvaluationReport, evaluate
     from geonav.pipeline.export_hloc import HlocExport, export_hloc
     from geonav.pipeline.export_vpr import export_vpr
     from geonav.pipeline.exporting import export_colmap, export_ltvl
@@ -80,7 +81,8 @@ _MODULES = {
     "ColmapImport": "geonav.pipeline.importing",
     "Database": "geonav.data.database",
     "DatabaseImport": "geonav.pipeline.importing",
-    "EvaluationReport": "geonav.pipeline.evaluate",
+    "EvaluationReport": "geonav.evaluation.experiment",
+    "Experiment": "geonav.evaluation.experiment",
     "FetchOptions": "geonav.pipeline.fetching",
     "FetchReport": "geonav.pipeline.fetching",
     "FolderImport": "geonav.pipeline.importing",
@@ -102,7 +104,7 @@ _MODULES = {
     "SequenceOptions": "geonav.pipeline.sequence",
     "TrackPoint": "geonav.data.track",
     "VprImport": "geonav.pipeline.importing_lists",
-    "evaluate": "geonav.pipeline.evaluate",
+    "evaluate": "geonav.evaluation.experiment",
     "evaluate_retrieval": "geonav.pipeline.recall",
     "export_colmap": "geonav.pipeline.exporting",
     "export_hloc": "geonav.pipeline.export_hloc",
@@ -128,6 +130,7 @@ _MODULES = {
     "preview": "geonav.pipeline.preview",
     "read_query_list": "geonav.formats.hloc",
     "rerank_gnn": "geonav.retrieval.rerank.gnn",
+    "rescore": "geonav.evaluation.experiment",
     "sample": "geonav.pipeline.sampling",
     "search": "geonav.pipeline.search",
     "write_exif": "geonav.formats.exif_write",
@@ -141,6 +144,7 @@ __all__ = [
     "Database",
     "DatabaseImport",
     "EvaluationReport",
+    "Experiment",
     "FetchOptions",
     "FetchReport",
     "FolderImport",
@@ -188,6 +192,7 @@ __all__ = [
     "preview",
     "read_query_list",
     "rerank_gnn",
+    "rescore",
     "sample",
     "search",
     "write_exif",

@@ -130,12 +130,14 @@ def _finish(output: Path, seconds: float) -> None:
 
     evaluation = output / "evaluation"
     summary: dict[str, Any] = json.loads((evaluation / "summary.json").read_text("utf-8"))
-    photos: list[dict[str, Any]] = json.loads((evaluation / "queries.json").read_text("utf-8"))
+    photos: list[dict[str, Any]] = [
+        json.loads(line) for line in (evaluation / "scores.jsonl").read_text("utf-8").splitlines()
+    ]
     table = Table("photo", "outcome", "error (m)", "error (deg)", "95 % ellipse (m)")
     for photo in photos:
         figures = (photo["position_error_m"], photo["rotation_error_deg"], photo["semi_major_m"])
         cells = ["" if figure is None else f"{figure:.3f}" for figure in figures]
-        table.add_row(photo["query"], photo["status"], *cells)
+        table.add_row(photo["name"], photo["status"], *cells)
     Console().print(table)
     atomic_write_json(output / "summary.json", {**summary, "seconds": round(seconds, 1)})
     typer.echo(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from geonav.cli import output
+from geonav.cli.evaluate_compare import compare, threshold_of
+from geonav.cli.evaluate_output import write_evaluation
+from geonav.cli.evaluate_sweep import sweep
 from geonav.cli.options import (
     DescriptorOption,
     DeviceOption,
@@ -33,6 +37,36 @@ from geonav.cli.search_options import (
 )
 from geonav.cli.search_output import write_recall
 from geonav.cli.session import Session, open_database
+from geonav.errors import UsageError
+
+_RUN = "run"
+RUNS_FOLDER = Path("runs")
+
+
+class _RunUnlessNamed(TyperGroup):
+    """A group whose first command is meant where none is named, and whose help shows that one's options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own context
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [_RUN, *args]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        return ["[OPTIONS] [RUN_DIR]", "| COMMAND [ARGS]..."] if ctx.info_name == "evaluate" else ["COMMAND [ARGS]..."]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
+        run = self.commands[_RUN]
+        run.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+app = typer.Typer(
+    cls=_RunUnlessNamed,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Locate photos whose places are known and compare; or score a run anew, compare runs, sweep settings."
+    " Without COMMAND it is 'run', whose options stand below.",
+)
 
 ConfOption = Annotated[
     Path | None,
@@ -47,7 +81,28 @@ ExpNameOption = Annotated[
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        "--output", metavar="DIR", help="write results and report here [default: nothing written]", show_default=False
+        "--output",
+        metavar="DIR",
+        help="folder of the run [default: runs/NAME; with --retrieval-only nothing is written]",
+        show_default=False,
+    ),
+]
+DistractorsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--distractors",
+        metavar="PATH",
+        help="folder, database or table of photos from elsewhere, which should be refused; repeatable [default: none]",
+        show_default=False,
+    ),
+]
+ThresholdOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        metavar="METRES,DEGREES",
+        help="count poses this near too; repeatable [default: the field's and LaMAR's alone]",
+        show_default=False,
     ),
 ]
 RecallWithinOption = Annotated[float | None, setting("search.recall_within_m", "--recall-within", metavar="METRES")]
@@ -57,18 +112,43 @@ RetrievalOnlyOption = Annotated[
         "--retrieval-only", help="only search, nothing is matched or located [default: off]", show_default=False
     ),
 ]
+DropLeaksOption = Annotated[
+    bool,
+    typer.Option(
+        "--drop-leaks",
+        help="score without queries that are references, or of the same drive or minute as one [default: off]",
+        show_default=False,
+    ),
+]
+QuerySetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--query-set",
+        metavar="PATH",
+        help="database, or .csv or .geojson with path, lat, lng [, alt, azn]: the truth",
+        show_default=False,
+    ),
+]
+ReferenceSetOption = Annotated[
+    Path | None,
+    typer.Option("--reference-set", metavar="DIR", help="database to locate against", show_default=False),
+]
+RunArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[RUN_DIR]", help="score this run anew, locating nothing", show_default=False),
+]
 
 
-def evaluate(
+@app.command(_RUN)
+def run(
     context: typer.Context,
-    query_set: Annotated[
-        Path, typer.Option("--query-set", metavar="DIR", help="database whose poses are the truth", show_default=False)
-    ],
-    reference_set: Annotated[
-        Path, typer.Option("--reference-set", metavar="DIR", help="database to locate against", show_default=False)
-    ],
+    run_dir: RunArgument = None,
+    query_set: QuerySetOption = None,
+    reference_set: ReferenceSetOption = None,
     exp_name: ExpNameOption = None,
     conf: ConfOption = None,
+    distractors: DistractorsOption = None,
+    threshold: ThresholdOption = None,
     model: ModelOption = None,
     matcher: MatcherOption = None,
     descriptor: DescriptorOption = None,
@@ -85,6 +165,7 @@ def evaluate(
     group: GroupOption = None,
     recall_within: RecallWithinOption = None,
     retrieval_only: RetrievalOnlyOption = False,
+    drop_leaks: DropLeaksOption = False,
     seed: SeedOption = None,
     device: DeviceOption = None,
     as_json: JsonOption = False,
@@ -92,9 +173,21 @@ def evaluate(
 ) -> None:
     """Locate every photo of a query set and compare with its true pose; exit code 7 if none was located.
 
+    Run it again after an interruption to go on. With RUN_DIR nothing is located: its scores are computed anew.
     --retrieval-only searches without matching or locating, and needs positions only.
     """
     session = Session.of(context)
+    if run_dir is not None:
+        if query_set is not None or reference_set is not None:
+            msg = f"{run_dir} is scored anew, which takes no --query-set or --reference-set: leave them or it out"
+            raise UsageError(msg)
+        from geonav.evaluation.experiment import rescore
+
+        report = rescore(run_dir, within_m=recall_within, thresholds=_thresholds(threshold), drop_leaks=drop_leaks)
+        write_evaluation(report, as_json=as_json)
+        return
+    queries = _given(query_set, "--query-set")
+    reference_set = _given(reference_set, "--reference-set")
     if conf is not None:
         session = Session(conf, session.verbose, session.quiet)
     search = {
@@ -118,12 +211,42 @@ def evaluate(
 
         with progress_bars(session) as on_progress:
             recall = evaluate_retrieval(
-                query_set, references, config, name=exp_name, output=folder, on_progress=on_progress
+                queries, references, config, name=exp_name, output=folder, on_progress=on_progress
             )
         write_recall(recall, as_json=as_json)
         return
-    from geonav.pipeline.evaluate import evaluate as run
+    from geonav.data.names import checked_uid
+    from geonav.evaluation.experiment import Experiment, evaluate
 
+    experiment = Experiment(exp_name, tuple(distractors or ()), _thresholds(threshold), tuple(sys.argv[1:]), drop_leaks)
+    if folder is None:
+        folder = RUNS_FOLDER / checked_uid(exp_name or queries.resolve().stem)
     with progress_bars(session) as on_progress:
-        report = run(query_set, references, config, name=exp_name, output=folder, on_progress=on_progress)
-    output.write_evaluation(report, as_json=as_json)
+        report = evaluate(queries, references, config, experiment=experiment, output=folder, on_progress=on_progress)
+    write_evaluation(report, as_json=as_json)
+
+
+def _given(path: Path | None, option: str) -> Path:
+    if path is None:
+        msg = f"Missing option '{option}' (see 'geonav evaluate --help')"
+        raise UsageError(msg)
+    return path
+
+
+def _thresholds(texts: list[str] | None) -> tuple[tuple[float, float], ...]:
+    found = []
+    for text in texts or ():
+        try:
+            metres, degrees = (float(part) for part in text.split(","))
+        except ValueError:
+            metres = degrees = -1.0
+        if not (0 < metres < float("inf") and 0 < degrees < float("inf")):
+            msg = f"--threshold {text}: write metres and degrees with a comma between them, as in 0.5,2"
+            raise UsageError(msg)
+        found.append((metres, degrees))
+    return tuple(found)
+
+
+app.command()(compare)
+app.command()(sweep)
+app.command("threshold")(threshold_of)

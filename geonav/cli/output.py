@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic import BaseModel
 
-from geonav.errors import InputError, NotLocatedError, PartialError
+from geonav.errors import InputError, PartialError
 
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
     from geonav.pipeline.check import CheckReport
-    from geonav.pipeline.evaluate import EvaluationReport
     from geonav.pipeline.importing import ImportReport
     from geonav.pipeline.index import IndexReport
     from geonav.vision.weights import ModelInfo
@@ -141,41 +140,6 @@ def _raise_for(failed: Sequence[tuple[str, str]], *, done: int, task: str) -> No
         name, reason = failed[0]
         msg = f"{len(failed)} of {done + len(failed)} photos were not {task}, the first being {name}: {reason}"
         raise PartialError(msg) if done else InputError(msg)
-
-
-def write_evaluation(report: EvaluationReport, *, as_json: bool) -> None:
-    """The errors of every photo, then what they come to.
-
-    Raises:
-        NotLocatedError: no photo was located, so that there are no errors to speak of.
-    """
-    if as_json:
-        write_json(report)
-    else:
-        _write_errors(report)
-    if not report.summary["num_located"]:
-        msg = f"none of the {len(report.photos)} photos was located; each says why"
-        raise NotLocatedError(msg)
-
-
-def _write_errors(report: EvaluationReport) -> None:
-    inside = {True: "yes", False: "no", None: ""}
-    rows = [
-        (
-            photo.query,
-            photo.status,
-            number(photo.position_error_m, 4),
-            number(photo.rotation_error_deg, 4),
-            number(photo.semi_major_m, 4),
-            inside[photo.in_ellipse],
-            number(photo.seconds, 2),
-        )
-        for photo in report.photos
-    ]
-    write_table(["photo", "status", ">error m", ">error deg", ">±m 95%", "inside", ">seconds"], rows)
-    typer.echo()
-    write_remarks([(photo.query, photo.reason) for photo in report.photos if photo.reason])
-    write_info(report.summary, as_json=False)
 
 
 def write_models(models: Sequence[ModelInfo], *, as_json: bool) -> None:

@@ -20,8 +20,9 @@ from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.results import LocalizationResult
 from geonav.errors import ImageError
 from geonav.evaluation import provenance
+from geonav.evaluation.leaks import checked_for_leaks
 from geonav.evaluation.metrics import Threshold
-from geonav.evaluation.outputs import write_outputs
+from geonav.evaluation.outputs import references_of, write_outputs
 from geonav.evaluation.query_set import (
     Query,
     check_not_swapped,
@@ -74,12 +75,14 @@ class Experiment:
         distractors: folders, databases or tables of photos from elsewhere, every answer to which is a false one.
         thresholds: metres and degrees to count by, besides the field's and LaMAR's.
         command: arguments to remember.
+        drop_leaks: score without the queries that references give away; they are located and recorded all the same.
     """
 
     name: str | None = None
     distractors: Sequence[Path | str] = ()
     thresholds: Sequence[Threshold] = ()
     command: Sequence[str] = field(default_factory=tuple)
+    drop_leaks: bool = False
 
 
 def evaluate(
@@ -113,13 +116,17 @@ def evaluate(
     if output is None:
         with tempfile.TemporaryDirectory(prefix="geonav-run-") as folder:
             run = _run(query_set, references, settings, asked, Path(folder), on_progress)
-            return report_of(run, settings.search.recall_within_m, asked.thresholds)
+            return report_of(run, settings.search.recall_within_m, asked.thresholds, drop_leaks=asked.drop_leaks)
     run = _run(query_set, references, settings, asked, output, on_progress)
-    return report_of(run, settings.search.recall_within_m, asked.thresholds, write=True)
+    return report_of(run, settings.search.recall_within_m, asked.thresholds, write=True, drop_leaks=asked.drop_leaks)
 
 
 def rescore(
-    folder: Path | str, *, within_m: float | None = None, thresholds: Sequence[Threshold] = ()
+    folder: Path | str,
+    *,
+    within_m: float | None = None,
+    thresholds: Sequence[Threshold] = (),
+    drop_leaks: bool = False,
 ) -> EvaluationReport:
     """Score a run folder anew and write what follows from it; nothing is located.
 
@@ -127,25 +134,29 @@ def rescore(
         folder: of the run, finished or not.
         within_m: a reference up to this distance from the truth is a right one; as in the run if left out.
         thresholds: metres and degrees to count by, besides the field's and LaMAR's.
+        drop_leaks: leave out queries that references give away; see :func:`geonav.evaluation.leaks.find_leaks`.
 
     Raises:
         DatabaseError: there is no run, or it is broken or of another version.
+        InputError: leaks cannot be dropped, as the references are no longer there or nothing would be left.
         StorageError: the folder cannot be written.
     """
     run = read_run(folder)
     usual = float(run.info.config.get("search", {}).get("recall_within_m", 25.0))
-    return report_of(run, within_m or usual, thresholds, write=True)
+    return report_of(run, within_m or usual, thresholds, write=True, drop_leaks=drop_leaks)
 
 
 def report_of(
-    run: Run, within_m: float, thresholds: Sequence[Threshold] = (), *, write: bool = False
+    run: Run, within_m: float, thresholds: Sequence[Threshold] = (), *, write: bool = False, drop_leaks: bool = False
 ) -> EvaluationReport:
     """Score a run, and write what follows from it where that is wanted."""
+    run, leaks = checked_for_leaks(run, references_of(run), drop=drop_leaks)
     scores = score_run(run, within_m)
     depth = min((record.num_asked for record in run.records), default=NUM_HITS)
     summary = summarise(
         scores, results=run.results, info=run.info, within_m=within_m, thresholds=thresholds, depth=depth
     )
+    summary["leaks"] = leaks
     if write:
         write_outputs(run, scores, summary)
     return EvaluationReport(run.info.name, scores, run.results, summary, run.folder if write else None)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geonav.data.database import Database
+from geonav.errors import InputError
 from geonav.evaluation.record import QueryRecord
 from geonav.evaluation.run_folder import Run
 
@@ -142,6 +143,37 @@ def without_leaks(run: Run, leaks: Iterable[Leak]) -> Run:
     kept = [index for index, record in enumerate(run.records) if record.name not in leaking]
     records, results = (tuple(lines[index] for index in kept) for lines in (run.records, run.results))
     return Run(run.folder, run.info, records, results)  # type: ignore[arg-type]
+
+
+def checked_for_leaks(run: Run, references: Database | None, *, drop: bool = False) -> tuple[Run, dict[str, Any]]:
+    """Look a run through.
+
+    Args:
+        run: as it was recorded.
+        references: what it was located against; None where that is no longer there.
+        drop: leave the leaking queries out.
+
+    Returns:
+        The run, without its leaking queries if they are to be dropped, and the leaks as :func:`leak_summary` has them
+        with ``dropped``; empty where the references are not there.
+
+    Raises:
+        InputError: leaks are to be dropped and the references are not there, or every query leaks.
+    """
+    if references is None:
+        if drop:
+            msg = f"the references {run.info.reference_set} of {run.folder} are not there, which --drop-leaks needs"
+            raise InputError(msg)
+        return run, {}
+    leaks = find_leaks(run.records, known_references(references, run.records))
+    found = {"dropped": drop, **leak_summary(leaks, len(run.records))}
+    if not drop:
+        return run, found
+    kept = without_leaks(run, leaks)
+    if all(record.is_distractor for record in kept.records):
+        msg = f"every query of {run.folder} is given away by references: score it without --drop-leaks to see by which"
+        raise InputError(msg)
+    return kept, found
 
 
 class _Table:

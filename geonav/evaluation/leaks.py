@@ -6,6 +6,7 @@ A run over such queries measures how well a database finds itself. They are repo
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ _EARTH_M_PER_DEG = 111_320.0
 # A copy is found at once: of more hits no file is read.
 _HITS_READ = 3
 _NAMED = 3
+_THE_FILE = "the very file is a reference"
+# As a result's notes say it.
+_LEFT_OUT = re.compile("the photo is itself the reference (.+), which was left out")
 Floats = NDArray[np.float64]
 
 
@@ -166,6 +170,8 @@ def checked_for_leaks(run: Run, references: Database | None, *, drop: bool = Fal
             raise InputError(msg)
         return run, {}
     leaks = find_leaks(run.records, known_references(references, run.records))
+    told = {leak.query for leak in leaks if leak.kind == SAME_FILE}
+    leaks = (*(leak for leak in _left_out(run) if leak.query not in told), *leaks)
     found = {"dropped": drop, **leak_summary(leaks, len(run.records))}
     if not drop:
         return run, found
@@ -174,6 +180,16 @@ def checked_for_leaks(run: Run, references: Database | None, *, drop: bool = Fal
         msg = f"every query of {run.folder} is given away by references: score it without --drop-leaks to see by which"
         raise InputError(msg)
     return kept, found
+
+
+def _left_out(run: Run) -> list[Leak]:
+    """Queries whose own reference locating came upon and left out, which the retrieved references do not hold."""
+    found = []
+    for record, result in zip(run.records, run.results, strict=True):
+        uids = [match[1] for match in map(_LEFT_OUT.fullmatch, result.notes) if match]
+        if uids:
+            found.append(Leak(record.name, SAME_FILE, tuple(uids[:_NAMED]), len(uids), _THE_FILE))
+    return found
 
 
 class _Table:
@@ -227,7 +243,7 @@ Found = tuple[str, list[str], str]
 
 
 def _copies(record: QueryRecord, known: _Table) -> Found:
-    return SAME_FILE, known.by_sha256.get(record.sha256, []), "the very file is a reference"
+    return SAME_FILE, known.by_sha256.get(record.sha256, []), _THE_FILE
 
 
 def _duplicates(record: QueryRecord, limits: LeakLimits) -> Found:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from geonav.cli.app import main
 from geonav.data.database import Database
 from geonav.data.metadata import ImageMetadata
 from geonav.data.results import LocalizationResult
+from geonav.errors import InputError
+from geonav.evaluation.experiment import rescore
 from geonav.evaluation.leaks import Known, LeakLimits, find_leaks, known_references, leak_summary, without_leaks
 from geonav.evaluation.record import QueryRecord, RetrievedReference, RunInfo, Truth
-from geonav.evaluation.run_folder import Run
+from geonav.evaluation.run_folder import Run, read_run, write_run
 from geonav.geometry.geodesy import GeoPoint
 
 LAT, LNG = 48.94, 8.409
@@ -113,3 +118,58 @@ def test_a_database_says_what_it_was_made_of_or_its_pictures_do(tmp_path: Path) 
     record = record.model_copy(update={"retrieved": (RetrievedReference(uid="untold", similarity=0.5),)})
     (leak,) = find_leaks([record], known_references(database, [record]))
     assert (leak.kind, leak.references) == ("same_file", ("untold",))
+
+
+@pytest.fixture
+def leaking_run(tmp_path: Path) -> Path:
+    """Of three queries: one whose file is a reference, one that locating found to be one, one that is new."""
+    database = Database.create(tmp_path / "db", GeoPoint(LAT, LNG, 130.0))
+    database.add_entry("told", b"a picture", ImageMetadata(w=4, h=3, K=None, source_sha256="ab" * 32))
+    info = RunInfo(
+        name="n", started_at="", query_set="q", reference_set=str(database.path), origin=(LAT, LNG, 0.0),
+        num_references=1,
+    )  # fmt: skip
+    records = (query("a", sha256="ab" * 32), query("b"), query("c"))
+    notes = {"a": ["the photo is itself the reference told, which was left out"]}
+    notes["b"] = ["the photo is itself the reference untold, which was left out"]
+    results = tuple(
+        LocalizationResult(query=record.photo, status="not_located", reason="dark", notes=notes.get(record.name, []))
+        for record in records
+    )
+    write_run(Run(tmp_path / "run", info, records, results))
+    return tmp_path / "run"
+
+
+def test_a_scored_run_tells_its_leaks_and_drops_them_where_asked(leaking_run: Path) -> None:
+    report = rescore(leaking_run)
+    assert [(leak["query"], leak["references"]) for leak in report.summary["leaks"]["leaks"]] == [
+        ("b", "untold"),
+        ("a", "told"),
+    ]
+    assert (report.summary["num_queries"], report.summary["leaks"]["dropped"]) == (3, False)
+    dropped = rescore(leaking_run, drop_leaks=True)
+    assert [photo.name for photo in dropped.photos] == ["c"]
+    assert (dropped.summary["num_queries"], dropped.summary["leaks"]["num_leaking"]) == (1, 2)
+    assert [score["name"] for score in map(json.loads, _lines(leaking_run / "scores.jsonl"))] == ["c"]
+    assert len(_lines(leaking_run / "queries.jsonl")) == 3  # what was recorded stays
+    assert len(rescore(leaking_run).photos) == 3
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text("utf-8").splitlines()
+
+
+def test_the_program_drops_leaks(leaking_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(leaking_run), "--drop-leaks"]) == 7  # the query that is left was not located
+    assert "\nleaks: 2 of 3 photos (same_file 2), dropped\n" in capsys.readouterr().out
+
+
+def test_leaks_that_cannot_be_dropped(leaking_run: Path) -> None:
+    run = read_run(leaking_run)
+    write_run(Run(run.folder, run.info, run.records[:2], run.results[:2]))
+    with pytest.raises(InputError, match=r"every query of .* is given away"):
+        rescore(leaking_run, drop_leaks=True)
+    shutil.rmtree(run.info.reference_set)
+    assert rescore(leaking_run).summary["leaks"] == {}
+    with pytest.raises(InputError, match="are not there, which --drop-leaks needs"):
+        rescore(leaking_run, drop_leaks=True)

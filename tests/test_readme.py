@@ -17,6 +17,7 @@ from geonav.config import load_config
 from geonav.data.results import KSource, LocalizationResult, Status
 from geonav.data.track import TrackStatus
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
+from geonav.evaluation.sweep_plan import read_plan
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -120,10 +121,18 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
 
 
 def test_the_configuration_shown_is_valid(tmp_path: Path) -> None:
-    (block,) = _blocks("toml")
+    block, _ = _blocks("toml")
     file = tmp_path / "geonav.toml"
     file.write_text(block)
     assert load_config(file).localize.top_k == 10
+
+
+def test_the_sweep_shown_is_valid(tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text(_blocks("toml")[1], "utf-8")
+    plan = read_plan(tmp_path / "sweep.toml")
+    assert plan.query_set == tmp_path / "queries"
+    for combination in plan.combinations():
+        load_config(overrides={**plan.settings, **combination.overrides})
 
 
 def test_the_python_shown_uses_names_that_exist() -> None:

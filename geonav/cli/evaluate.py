@@ -207,6 +207,9 @@ def run(
     config = session.config(overrides)
     references = open_database(config)
     if retrieval_only:
+        if distractors or threshold or drop_leaks:
+            msg = "--retrieval-only counts recall alone: leave out --distractors, --threshold and --drop-leaks"
+            raise UsageError(msg)
         from geonav.pipeline.recall import evaluate_retrieval
 
         with progress_bars(session) as on_progress:
@@ -247,6 +250,6 @@ def _thresholds(texts: list[str] | None) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
-app.command()(compare)
-app.command()(sweep)
+app.command("compare")(compare)
+app.command("sweep")(sweep)
 app.command("threshold")(threshold_of)

@@ -14,13 +14,13 @@ from PIL import Image
 from geonav.config import GeonavConfig, load_config
 from geonav.data.database import Database
 from geonav.errors import DatabaseError, ImageError, UsageError
+from geonav.evaluation.experiment import evaluate
 from geonav.geometry.camera import Camera
 from geonav.geometry.pose import camera_center, rotation_error_deg
-from geonav.pipeline.evaluate import evaluate
-from geonav.pipeline.view_matches import ViewMatches
 from geonav.pipeline.importing import ColmapImport, import_colmap
 from geonav.pipeline.index import index_global
 from geonav.pipeline.localize import Localizer
+from geonav.pipeline.view_matches import ViewMatches
 from tests.conftest import StreetPhotos
 
 # Half the keypoints match in a quarter of the time; the photos are small.

@@ -10,15 +10,17 @@ from geonav.data.files import atomic_write_bytes
 from geonav.evaluation.compare import Change, Comparison, Difference
 
 _STYLE = """
-:root{color-scheme:light dark;font:15px/1.45 system-ui,sans-serif}body{margin:0 auto;max-width:70rem;padding:1rem}
+:root{color-scheme:light dark;font:15px/1.45 system-ui,sans-serif}body{margin:0 auto;max-width:78rem;padding:1rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{border-bottom:1px solid #8884;overflow-wrap:anywhere;padding:.3rem .5rem;text-align:left;vertical-align:top}
+th,td{border-bottom:1px solid #8884;padding:.3rem .5rem;text-align:left;vertical-align:top}
+.t{max-width:22rem;min-width:8rem;overflow-wrap:anywhere}.w{min-width:12rem}
 .n{font-variant-numeric:tabular-nums;text-align:right;white-space:nowrap}
 .better{color:#18794e}.worse{color:#c4302b}@media(prefers-color-scheme:dark){.better{color:#4cc38a}.worse{color:#ff8a80}}
 svg{display:block;height:1.2rem;min-width:9rem;width:100%}
 """
 _FIGURES = ("figure", "photos", "a", "b", "b - a", "95 % interval", "", "only a", "only b", "p", "test")
-_CHANGES = ("", "photo", "a", "b", "why in a", "why in b")
+_NUMBERS = {"photos", "a", "b", "b - a", "95 % interval", "only a", "only b", "p"}
+_CHANGES = ("", "photo", "in a", "in b", "why in a", "why in b")
 
 
 def write_comparison(path: Path, found: Comparison) -> None:
@@ -46,7 +48,7 @@ def write_comparison(path: Path, found: Comparison) -> None:
 
 
 def _table(names: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{name}" for name in names)
+    head = "".join(f"<th{' class=n' if name in _NUMBERS else ''}>{name}" for name in names)
     return f"<div class=scroll><table><tr>{head}{''.join(rows)}</table></div>"
 
 
@@ -62,7 +64,9 @@ def _figure(found: Difference) -> str:
     after = [*counts, "" if found.p is None else f"{found.p:.2g}"]
     cells = "".join(f"<td class=n>{cell}" for cell in (*numbers, interval))
     rest = "".join(f"<td class=n>{cell}" for cell in after)
-    return f"<tr><th>{html.escape(found.what)}{cells}<td>{_bar(found)}{rest}<td>{html.escape(found.test)}"
+    return (
+        f"<tr><th class=t>{html.escape(found.what)}{cells}<td>{_bar(found)}{rest}<td class=n>{html.escape(found.test)}"
+    )
 
 
 def _bar(found: Difference) -> str:
@@ -79,6 +83,6 @@ def _bar(found: Difference) -> str:
 
 def _change(change: Change) -> str:
     kind, sign = {True: ("better", "+"), False: ("worse", "&minus;"), None: ("", "")}[change.is_better]
-    texts = (change.name, change.before.replace("_", " "), change.after.replace("_", " "))
-    cells = "".join(f"<td>{html.escape(text)}" for text in (*texts, change.why_before, change.why_after))
-    return f"<tr class='{kind}'><td>{sign}{cells}"
+    ends = "".join(f"<td>{text.replace('_', ' ')}" for text in (change.before, change.after))
+    why = "".join(f"<td class=w>{html.escape(text)}" for text in (change.why_before, change.why_after))
+    return f"<tr class='{kind}'><td>{sign}<td class=t>{html.escape(change.name)}{ends}{why}"

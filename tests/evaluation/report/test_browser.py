@@ -16,6 +16,7 @@ from geonav.evaluation.report.page import Heading, write_page
 from geonav.evaluation.report.rows import PagePhoto
 from geonav.evaluation.report.run_report import write_run_report
 from geonav.evaluation.run_folder import Run
+from geonav.evaluation.summary import summarise
 from tests.evaluation.report.conftest import Look, browse
 from tests.evaluation.report.made import ATTACK, SCORES, located, matches
 from tests.evaluation.report.test_page import thousand
@@ -59,21 +60,22 @@ def test_photo_matches_and_map_are_seen(
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_run_is_seen_whole_however_long_its_names(run: Run, references: Database, look: Look, width: int) -> None:
     names = {"query_set": "queries/" * 20, "weights": {"disk": "ab" * 32}, "name": "night" * 20}
-    long = replace(run, info=run.info.model_copy(update=names))
-    page = run.folder / "report.html"
-    write_run_report(
-        long,
-        SCORES,
-        {"groups": {"day": {"a_long_name": 1.0} | {f"column_{i}": i for i in range(12)}}},
-        page,
-        references,
+    groups = [{"light" * 20: word * 30} for word in ("day", "night", "day", "day", "day")]
+    records = tuple(
+        record.model_copy(update={"groups": some}) for record, some in zip(run.records, groups, strict=True)
     )
+    long = replace(run, info=run.info.model_copy(update=names), records=records)
+    page = run.folder / "report.html"
+    # A group with a name as long, and tables that are wider than a phone.
+    scores = tuple(score.model_copy(update={"groups": some}) for score, some in zip(SCORES, groups, strict=True))
+    summary = summarise(scores, results=run.results) | {"more": {"row": {f"a_long_name_{i}": i for i in range(12)}}}
+    write_run_report(long, scores, summary, page, references)
     script = (
         SEEN + TEXTS + "d.querySelectorAll('details').forEach((e)=>{e.open=true});"
         "d.querySelector('[data-outcome=no_geometry]').click();"
         "return [n('.tile'),n('.chart'),n('.outcome button'),t('#rows b'),d.documentElement.scrollWidth<=f.clientWidth]"
     )
-    assert json.loads(look(page, script, width)) == [7, 4, 4, ["c"], True]
+    assert json.loads(look(page, script, width)) == [7, 5, 4, ["c"], True]
 
 
 def test_charts_tell_their_figures_under_the_pointer(run: Run, references: Database, look: Look) -> None:

@@ -41,7 +41,7 @@ def resumed(folder: Path, info: RunInfo, queries: Sequence[Query]) -> int:
         write_info(folder, info)
         return 0
     run = read_run(folder)
-    difference = _difference(old, info) or _other_queries(run, queries)
+    difference = _difference(old, info) or other_queries(run, queries)
     if difference:
         msg = (
             f"{folder} holds another experiment ({difference}): choose another --exp-name or --output, or remove the"
@@ -52,7 +52,8 @@ def resumed(folder: Path, info: RunInfo, queries: Sequence[Query]) -> int:
     return len(run.records)
 
 
-def _other_queries(run: Run, queries: Sequence[Query]) -> str | None:
+def other_queries(run: Run, queries: Sequence[Query]) -> str | None:
+    """The first thing, in words, by which a run is not of these queries, as far as it got; None if it is."""
     if len(run.records) > len(queries):
         return f"{len(run.records)} queries there, {len(queries)} now"
     for record, query in zip(run.records, queries, strict=False):

@@ -17,7 +17,9 @@ from geonav.data.progress import OnProgress
 from geonav.errors import DatabaseError, GeonavError, StorageError, UsageError
 from geonav.evaluation import provenance
 from geonav.evaluation.experiment import Experiment, evaluate, report_of
-from geonav.evaluation.run_folder import read_run
+from geonav.evaluation.query_set import Query, joined, read_distractors, read_query_set
+from geonav.evaluation.resume import other_queries
+from geonav.evaluation.run_folder import Run, read_run
 from geonav.evaluation.sweep_plan import Combination, SweepPlan
 from geonav.pipeline.index import index_global
 
@@ -80,15 +82,17 @@ def run_sweep(
 
     Raises:
         ConfigError: a combination is no valid configuration; nothing was run.
+        InputError: a query set is broken; nothing was run.
         UsageError: the folder holds a sweep of other sets or settings.
         StorageError: the disk does not take it.
     """
     references = Database.open(plan.reference_set)
+    queries = joined(read_query_set(plan.query_set).queries, read_distractors(plan.distractors))
     planned = [(each, load_config(config_path, _merged(plan.settings, each.overrides))) for each in plan.combinations()]
     _remember(plan, planned)
     rows: list[Row] = []
     for combination, config in planned:
-        rows.append(_row(plan, combination, config, references, on_progress))
+        rows.append(_row(plan, combination, config, (references, queries), on_progress))
         _write_table(plan, rows)
         if on_row is not None:
             on_row(rows[-1])
@@ -99,16 +103,13 @@ def _row(
     plan: SweepPlan,
     combination: Combination,
     config: GeonavConfig,
-    references: Database,
+    sets: tuple[Database, Sequence[Query]],
     on_progress: OnProgress | None,
 ) -> Row:
-    folder, name = plan.output / combination.name, combination.name
+    folder, name, (references, queries) = plan.output / combination.name, combination.name, sets
     try:
-        if (folder / _SUMMARY_FILE).is_file():
-            run = read_run(folder)
-            if run.info.num_references != len(references):
-                msg = f"{folder} is of {run.info.num_references} references, there are {len(references)} now: remove it"
-                return Row(name, combination.values, {}, error=msg)
+        run = _finished(folder, queries, len(references))
+        if run is not None:
             report = report_of(run, config.search.recall_within_m, plan.thresholds)
             return Row(name, combination.values, report.summary, is_reused=True)
         index_global(references, config, on_progress)
@@ -121,6 +122,15 @@ def _row(
     except GeonavError as error:
         return Row(name, combination.values, {}, error=str(error))
     return Row(name, combination.values, report.summary)
+
+
+def _finished(folder: Path, queries: Sequence[Query], num_references: int) -> Run | None:
+    """A run that has come to its end, over these very photos."""
+    if not (folder / _SUMMARY_FILE).is_file():
+        return None
+    run = read_run(folder)
+    is_whole = len(run.records) == len(queries) and run.info.num_references == num_references
+    return run if is_whole and other_queries(run, queries) is None else None
 
 
 def _remember(plan: SweepPlan, planned: Sequence[tuple[Combination, GeonavConfig]]) -> None:

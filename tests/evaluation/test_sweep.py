@@ -85,6 +85,14 @@ def test_every_combination_once_and_then_from_the_disk(
     poses = [{key: value for key, value in row.items() if "seconds" not in key and "memory" not in key} for row in rows]
     assert [{key: row[key] for key in pose} for row, pose in zip(again, poses, strict=True)] == poses
 
+    # What was found for other photos is not taken for these.
+    photo = next(sets.glob("*.jpg"))
+    before = photo.read_bytes()
+    photo.write_bytes(before + b"\0")
+    changed = run_sweep(read_plan(conf))
+    photo.write_bytes(before)
+    assert all("was changed since" in str(row.error) for row in changed.rows)
+
     # Another value of an axis stands beside the old ones; other settings of the same runs do not.
     other = write_sweep(sets, settings=SETTINGS.replace("num_clusters = 8", "num_clusters = 9"))
     with pytest.raises(UsageError, match=r"holds another sweep .*global\.num_clusters 8 there, 9 now"):

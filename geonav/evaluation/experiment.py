@@ -177,6 +177,7 @@ def _run(
     check_is_run(folder)
     localizer = Localizer(references, config)
     info = _info(experiment.name or asked.name, str(query_set), experiment, localizer)
+    info = info.model_copy(update={"notes": list(asked.notes)})
     done = resumed(folder, info, queries)
     locating = _Locating(localizer, places, folder)
     for number, query in enumerate(queries[done:], start=done + 1):

@@ -80,6 +80,7 @@ class RunInfo(_Record):
     git: dict[str, Any] | None = Field(None, description="commit and whether files were changed, in a checkout")
     seed: int = 0
     peak_memory_bytes: int | None = None
+    notes: list[str] = Field(default_factory=list, description="what a careful reader should know of the query set")
 
 
 class QueryScore(_Record):

@@ -13,7 +13,7 @@ from geonav.evaluation.record import RunInfo
 from geonav.evaluation.run_folder import Run, read_info, read_run, write_info, write_run
 
 # What two runs may differ in and still be the same experiment.
-_INCIDENTAL = {"started_at", "command", "machine", "git", "peak_memory_bytes", "reference_set", "query_set"}
+_INCIDENTAL = {"started_at", "command", "machine", "git", "peak_memory_bytes", "reference_set", "query_set", "notes"}
 
 
 def check_is_run(folder: Path) -> None:

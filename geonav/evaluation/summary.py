@@ -75,6 +75,7 @@ def summarise(
         "open_set": open_set_summary(scores),
         "seconds": seconds([result.seconds for result in results if result.seconds]),
         "peak_memory_bytes": info.peak_memory_bytes if info else None,
+        **({"notes": info.notes} if info and info.notes else {}),
     }
 
 

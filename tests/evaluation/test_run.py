@@ -280,3 +280,11 @@ def test_an_independent_scorer_gets_the_same_numbers_from_the_pose_files(referen
     wanted = [summary[f"within_{name}"] for name in ("0.25m_2deg", "0.5m_5deg", "5m_10deg")]
     assert shares == pytest.approx(wanted)
     assert shares == pytest.approx([0.4, 0.6, 0.6])
+
+
+def test_photos_without_a_place_are_left_out_and_said_to_be(references: Database) -> None:
+    queries = Database.open(references.path.parent / "queries")
+    queries.add_entry("lost", noise(70), ImageMetadata(w=320, h=240, K=CAMERA))
+    summary = evaluate(queries.path, references).summary
+    assert summary["num_queries"] == 5
+    assert "1 photos have no position and are left out" in summary["notes"][0]

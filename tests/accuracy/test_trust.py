@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geonav.config import GeonavConfig
@@ -21,6 +22,7 @@ from geonav.evaluation.trust import trust_summary
 from geonav.pipeline.importing import ColmapImport, import_colmap
 from geonav.pipeline.index import index_global
 from tests.accuracy.shared_photos import CASTLE, HERZ_JESU, Scene, import_references, needs_photos
+from tests.evaluation.ltvl_score import score
 
 pytestmark = [needs_photos, pytest.mark.slow]
 
@@ -88,3 +90,13 @@ def test_every_item_is_in_the_summary_and_the_folder(reports: Sequence[Evaluatio
         assert report.summary["recall_at_1"] is not None
         for name in ("failures", "errors", "cumulative", "trust", "open_set", "seconds", "leaks", "intervals_95"):
             assert report.summary[name], name
+
+
+def test_an_independent_scorer_gets_the_same_numbers_from_the_pose_files(reports: Sequence[EvaluationReport]) -> None:
+    for report in reports:
+        assert report.folder is not None
+        metres, degrees, shares = score(report.folder / "poses.txt", report.folder / "truth.txt")
+        assert np.median(list(metres.values())) == pytest.approx(report.summary["median_m"], abs=1e-6)
+        assert np.median(list(degrees.values())) == pytest.approx(report.summary["median_deg"], abs=1e-5)
+        wanted = [report.summary[f"within_{name}"] for name in ("0.25m_2deg", "0.5m_5deg", "5m_10deg")]
+        assert shares == pytest.approx(wanted, abs=1e-4)

@@ -21,7 +21,7 @@ MIN_PLACES = 3
 # A neighbour stands this near to a strong reference and looks this nearly the same way.
 _NEIGHBOUR_M = 25.0
 _NEIGHBOUR_COS = 0.5
-_MAX_NEIGHBOURS = 8
+_MAX_NEIGHBOURS = 12
 # Neighbours are looked for among this many times as many hits as are matched for their own sake.
 DEPTH = 6
 

@@ -127,6 +127,8 @@ def _weights(config: GeonavConfig) -> Check:
     except GeonavError as error:
         return failed("weights", error)
     needed = [item for item in list_models(config) if item.weights.name.split("_")[0] == model]
+    if not needed:
+        return Check("weights", "ok", f"{model}: not geonav's own; transformers loads them when they are used")
     absent = [item.weights.name for item in needed if item.state in ("absent", "corrupted")]
     if not absent:
         return Check("weights", "ok", ", ".join(f"{item.weights.name} {item.state}" for item in needed))

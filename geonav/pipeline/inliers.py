@@ -51,4 +51,4 @@ class InlierCounter:
         noise_px = max(keypoint_noise_px(each, self.max_side_px) for each in (size, reference_size))
         pixels = query.keypoints[pairs[:, 0]].astype(float)
         others = reference.keypoints[pairs[:, 1]].astype(float)
-        return rigid_pairs(pixels, others, noise_px, self.seed), matches
+        return int(rigid_pairs(pixels, others, noise_px, self.seed).sum()), matches

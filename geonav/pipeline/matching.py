@@ -15,6 +15,7 @@ from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.candidates import MIN_PLACES, Candidates, num_places
 from geonav.pipeline.stored import StoredFeatures
+from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.tracks import View
 from geonav.settings.stages import LocalizeConfig
 from geonav.vision.base import Matcher, Matches
@@ -152,8 +153,14 @@ class ReferenceMatcher:
         )
 
     def _is_enough(self, strong: Sequence[View]) -> bool:
-        """Whether enough references are strong, and stand at places enough."""
+        """Whether enough references are strong, all of one neighbourhood and at places enough.
+
+        Where references streets apart are strong, something repeats: only the neighbours of each tell which place
+        shows all of what the photo shows.
+        """
         if len(strong) < self.settings.max_references:
+            return False
+        if len(group_views(strong, GROUP_RADIUS_M, MIN_SHARED)) > 1:
             return False
         places = num_places([camera_center(view.pose) for view in strong])
         return places >= min(MIN_PLACES, self.settings.max_references)

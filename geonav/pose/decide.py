@@ -9,8 +9,8 @@ import numpy as np
 
 from geonav.pose.absolute import FirstPose
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
-from geonav.pose.dissent import rigid_matches, strongest_dissent
-from geonav.pose.grouping import group_views
+from geonav.pose.dissent import dissent, rigid_matches
+from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.solver import PLACES_FOR_FOCAL, Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
 from geonav.pose.uncertainty import pose_covariance
@@ -55,8 +55,8 @@ class DecideOptions:
 
     solver: SolveOptions = field(default_factory=SolveOptions)
     thresholds: Thresholds = field(default_factory=Thresholds)
-    group_radius_m: float = 30.0
-    min_shared: int = 10
+    group_radius_m: float = GROUP_RADIUS_M
+    min_shared: int = MIN_SHARED
 
 
 def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decision:
@@ -87,16 +87,20 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
 
 
 def _look_alike(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> str | None:
-    """Why not to believe a pose that a reference denies which shows as much of the photo's content, or None."""
+    """Why not to believe a pose that a reference denies which explains the photo nearly as well, or None."""
     counts = best.inliers_per_view()
     own = int(counts.max())
     rigid = rigid_matches(query, best.views[int(counts.argmax())], options.solver.seed)
     if own < options.thresholds.min_best_share * rigid:
         return f"only {own} of {rigid} matches that belong together in the best reference agree with the pose"
-    other = strongest_dissent(query, views, best, options.solver.min_view_share, options.solver.seed)
-    if own >= options.thresholds.min_lead * other:
-        return None
-    return f"two places look alike: {own} keypoints match the best reference and {other} one that denies the pose"
+    # As between two poses, what both explain tells nothing: copies of one house share most of what a photo shows. Yet
+    # the pose must add to what the other place shows, for that one is judged by fewer references.
+    lead, supported = options.thresholds.min_lead, np.unique(best.tracks.keypoint)
+    for shown in dissent(query, views, best, options.solver.min_view_share, options.solver.seed):
+        alone, other = len(np.setdiff1d(supported, shown)), len(np.setdiff1d(shown, supported))
+        if alone < max(lead * other, len(shown) / lead):
+            return f"two places look alike: {alone} keypoints speak for one alone and {other} for another"
+    return None
 
 
 def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[Solution, str | None]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from geonav.geometry.pose import camera_center
 from geonav.pose.epipolar import epipolar_sigmas
 from geonav.pose.solver import Query, Solution
-from geonav.pose.tracks import View, build_tracks
+from geonav.pose.tracks import Ints, View, build_tracks
 
 # A match may lie this far from its epipolar line, in standard deviations of a keypoint.
 _GATE_SIGMA = 10.0
@@ -18,10 +18,12 @@ _GATE_SIGMA = 10.0
 _NEAR_SIGMA = 25.0
 _NEAR_SHARE = 0.5
 _MAX_TRIALS = 1000
+# Views of one panorama share a centre.
+_SAME_PLACE_M = 0.3
 
 
-def strongest_dissent(query: Query, views: Sequence[View], best: Solution, min_view_share: float, seed: int) -> int:
-    """Matches of the strongest reference that shows what the photo shows, yet denies the pose.
+def dissent(query: Query, views: Sequence[View], best: Solution, min_view_share: float, seed: int) -> list[Ints]:
+    """What the references that deny the pose recognise in the photo, those of one place together.
 
     A reference whose matches fit one rigid scene seen twice, but not the pose, stands before something that looks
     like what the photo shows. One such reference has no scale of its own and gives no pose to compare with.
@@ -32,14 +34,22 @@ def strongest_dissent(query: Query, views: Sequence[View], best: Solution, min_v
         best: the pose in question.
         min_view_share: share of a reference's matches that must agree with the pose for it to count as agreeing.
         seed: of the random draws.
+
+    Returns:
+        Of each such place the keypoints of the photo that one rigid scene explains.
     """
     agreeing = dict(zip((view.uid for view in best.views), best.inliers_per_view().tolist(), strict=True))
-    dissenting = [
-        view
-        for view in views
-        if agreeing.get(view.uid, 0) < min_view_share * len(view.query_index) and not _nearly_agrees(query, view, best)
-    ]
-    return max((rigid_matches(query, view, seed) for view in dissenting), default=0)
+    places: list[tuple[NDArray[np.float64], Ints]] = []
+    for view in views:
+        if agreeing.get(view.uid, 0) >= min_view_share * len(view.query_index) or _nearly_agrees(query, view, best):
+            continue
+        center, shown = camera_center(view.pose), view.query_index[_rigid(query, view, seed)]
+        near = next((i for i, (other, _) in enumerate(places) if np.linalg.norm(center - other) <= _SAME_PLACE_M), None)
+        if near is None:
+            places.append((center, shown))
+        else:
+            places[near] = center, np.union1d(places[near][1], shown)
+    return [shown for _, shown in places]
 
 
 def _nearly_agrees(query: Query, view: View, best: Solution) -> bool:
@@ -55,11 +65,17 @@ def _nearly_agrees(query: Query, view: View, best: Solution) -> bool:
 
 def rigid_matches(query: Query, view: View, seed: int) -> int:
     """Matches that one rigid scene explains, whatever the pose."""
+    return int(_rigid(query, view, seed).sum())
+
+
+def _rigid(query: Query, view: View, seed: int) -> NDArray[np.bool_]:
     return rigid_pairs(query.pixels[view.query_index], view.pixels, max(query.noise_px, view.noise_px), seed)
 
 
-def rigid_pairs(pixels: NDArray[np.float64], others: NDArray[np.float64], noise_px: float, seed: int) -> int:
-    """Pairs of keypoints of two pictures that one rigid scene explains.
+def rigid_pairs(
+    pixels: NDArray[np.float64], others: NDArray[np.float64], noise_px: float, seed: int
+) -> NDArray[np.bool_]:
+    """Which pairs (M,) of keypoints of two pictures one rigid scene explains.
 
     They fit one fundamental matrix: no focal length is needed, and a plane fits too.
 
@@ -71,8 +87,9 @@ def rigid_pairs(pixels: NDArray[np.float64], others: NDArray[np.float64], noise_
     """
     import pycolmap
 
+    nothing = np.zeros(len(pixels), bool)
     if len(pixels) < 8:
-        return 0
+        return nothing
     options = pycolmap.RANSACOptions(max_error=_GATE_SIGMA * noise_px, random_seed=seed, max_num_trials=_MAX_TRIALS)
     found = pycolmap.estimate_fundamental_matrix(pixels, others, options)
-    return 0 if found is None else int(np.asarray(found["inlier_mask"], bool).sum())
+    return nothing if found is None else np.asarray(found["inlier_mask"], bool)

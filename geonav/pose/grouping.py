@@ -9,6 +9,11 @@ import numpy as np
 from geonav.geometry.pose import camera_center
 from geonav.pose.tracks import View
 
+# References nearer to each other than this may be solved together.
+GROUP_RADIUS_M = 30.0
+# Keypoints of the photo that tie two references looking different ways together.
+MIN_SHARED = 10
+
 
 def group_views(views: Sequence[View], radius_m: float, min_shared: int) -> list[list[View]]:
     """Connected groups of references, the one with most matches first.

@@ -92,7 +92,7 @@ class Pca:
             msg = "PCA needs at least two photos that show something: import more, or leave --pca out"
             raise DatabaseError(msg)
         mean = rows.array.mean(0, dtype=np.float64).astype(np.float32)
-        axes, weights = principal_axes(rows.array, min(count, rows.dim), mean)
+        axes, weights = principal_axes(rows.array, min(count, rows.dim, rows.count), mean)
         kept = max(1, int((weights > _RANK * weights[0]).sum()))
         if weights[0] <= 0:
             msg = "PCA has nothing to learn: all photos have the same vector; leave --pca out"

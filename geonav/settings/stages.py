@@ -42,12 +42,6 @@ class GlobalConfig(Section):
         le=4096,
         description="words in a vocabulary; if unset 256 for vlad, 64 for dinov2 pooled by vlad",
     )
-    power: float = Field(
-        0.5,
-        gt=0,
-        le=1,
-        description="vlad's sums are taken to this power, so that no texture drowns the rest; 1 is plain",
-    )
     backbone: str | None = Field(
         None,
         description="network under a descriptor, such as resnet18conv4 or resnet101; the descriptor's own if unset",

@@ -1,9 +1,9 @@
 """VLAD over the local features that matching needs anyway (Jegou et al., CVPR 2010), intra-normalised.
 
-Each descriptor goes to its nearest word of a vocabulary; the differences to the word are summed for each word; of each
-number of a sum the signed root is taken, which evens out what occurs in bursts (Jegou et al., PAMI 2012); each sum is
-scaled to length one, so that a repeated facade does not drown the rest (Arandjelovic and Zisserman, CVPR 2013), and
-then the whole. The vocabulary is learned from the database itself by k-means.
+Each descriptor goes to its nearest word of a vocabulary; the differences to the word are summed for each word; each
+sum is scaled to length one, so that a repeated facade does not drown the rest (Arandjelovic and Zisserman, CVPR 2013),
+and then the whole. The vocabulary is learned from the database itself by k-means. Powers of the sums below one, which
+even out bursts in SIFT (Jegou et al., PAMI 2012), gained nothing here.
 """
 
 from __future__ import annotations
@@ -35,18 +35,17 @@ class VladDescriptor:
     needs_training = True
     usual_pca = 512
 
-    def __init__(self, num_clusters: int = _NUM_CLUSTERS, seed: int = 0, power: float = 0.5) -> None:
-        """Learn ``num_clusters`` words, with every random choice made from ``seed``; sums are taken to ``power``."""
+    def __init__(self, num_clusters: int = _NUM_CLUSTERS, seed: int = 0) -> None:
+        """Learn ``num_clusters`` words, with every random choice made from ``seed``."""
         self.num_clusters = num_clusters
-        self.power = power
         self.seed = seed
         self._words: NDArray[np.float32] | None = None
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:
-        """Take the number of words, the power and the seed from ``config``."""
+        """Take the number of words and the seed from ``config``."""
         section = config.retrieval
-        return cls(section.num_clusters or _NUM_CLUSTERS, config.seed, section.power)
+        return cls(section.num_clusters or _NUM_CLUSTERS, config.seed)
 
     @property
     def dim(self) -> int:
@@ -59,7 +58,6 @@ class VladDescriptor:
             "descriptor": self.name,
             "revision": REVISION,
             "num_clusters": self.num_clusters,
-            "power": self.power,
             "normalisation": "intra",
         }
 
@@ -124,7 +122,6 @@ class VladDescriptor:
         nearest = np.argmin((words**2).sum(1)[None] - 2 * (rows @ words.T), 1)
         sums = np.zeros(words.shape, np.float64)
         np.add.at(sums, nearest, rows - words[nearest])
-        sums = np.sign(sums) * np.abs(sums) ** self.power
         vector: Vector = _unit(_unit(sums).reshape(1, -1))[0].astype(np.float32)
         return vector
 

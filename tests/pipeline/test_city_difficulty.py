@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 NUM_PLACES, NUM_QUERIES, NUM_LOCATED = 60, 120, 40
 RIGHT_PLACE_M, WRONG_POSE_M = 25.0, 5.0
-PLAIN = GeonavConfig(retrieval={"num_clusters": 64, "power": 1.0, "pca": 0})
+PLAIN = GeonavConfig(retrieval={"num_clusters": 64, "pca": 0})
 
 
 @pytest.fixture(scope="module")

@@ -307,10 +307,33 @@ def test_opposite_sides_of_a_street_belong_together_only_where_they_share_keypoi
     assert names(group_views([north, south], 30.0, 11)) == [["north"], ["south"]]
 
 
-def test_one_reference_that_denies_the_pose_but_shows_the_same_is_a_look_alike() -> None:
-    """It has no scale and so no pose of its own to compare with; its matches are as good as the best ones."""
+def at_one_place(views: list[View], place: tuple[float, float, float]) -> list[View]:
+    """Views with the same matches, as if they had been cut from one panorama elsewhere."""
+    return [moved(view, tuple(np.array(place) - camera_center(view.pose))) for view in views]
+
+
+def test_a_place_without_scale_that_shows_all_that_the_pose_explains_is_a_look_alike() -> None:
+    """References that share a centre give no pose of their own to compare with."""
+    world = make_world(Plan(seed=3))
+    decision = decided(world, [*world.views, *at_one_place(world.views, (200.0, 30.0, 0.0))])
+    assert decision.refusal is not None
+    assert "look alike" in decision.refusal
+
+
+def test_a_place_that_shows_a_part_of_what_the_pose_explains_does_not_matter() -> None:
+    """As a copy of one house of several in the photo does."""
     world = make_world(Plan(seed=3))
     decision = decided(world, [*world.views, moved(world.views[0], (200.0, 30.0, 0.0))])
+    assert decision.refusal is None
+    assert decision.solution is not None
+    assert world.position_error_m(decision.solution) < 0.03
+
+
+def test_a_place_that_shows_what_the_pose_does_not_explain_is_a_look_alike() -> None:
+    world = make_world(Plan(seed=3))
+    here = [only(view, view.query_index % 2 == 0) for view in world.views]
+    there = at_one_place([only(view, view.query_index % 2 == 1) for view in world.views], (200.0, 30.0, 0.0))
+    decision = decided(world, [*here, *there])
     assert decision.refusal is not None
     assert "look alike" in decision.refusal
 

@@ -65,16 +65,30 @@ def test_few_photos_give_fewer_axes_and_none_gives_none() -> None:
             Pca.learn(nothing, 4, 0.5)
 
 
-def test_long_vectors_get_the_same_axes_by_iteration() -> None:
-    rng = np.random.default_rng(3)
-    strong = np.linalg.qr(rng.normal(size=(2300, 6)))[0]
-    rows = (rng.normal(size=(300, 6)) * [9, 8, 7, 6, 5, 4] @ strong.T + 0.01 * rng.normal(size=(300, 2300))).astype(
-        np.float32
-    )
-    axes, weights = principal_axes(rows, 6)
-    _, singular, exact = np.linalg.svd(rows, full_matrices=False)
-    np.testing.assert_allclose(np.abs((axes * exact[:6]).sum(1)), 1, atol=1e-4)
-    np.testing.assert_allclose(weights, singular[:6] ** 2 / 300, rtol=1e-3)
+def slowly_falling(num: int, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (num, dim) whose second moment has eigenvalues 1 / i, as descriptors have; its eigenvectors (dim, R) too."""
+    rng, rank = np.random.default_rng(3), min(num, 200)
+    left, right = (np.linalg.qr(rng.normal(size=(size, rank)))[0] for size in (num, dim))
+    weights = 1 / np.arange(1.0, rank + 1)
+    return (left * np.sqrt(weights * num) @ right.T).astype(np.float32), weights, right
+
+
+@pytest.mark.parametrize("num", [300, 2060])
+def test_long_vectors_get_their_axes_without_a_full_decomposition(num: int) -> None:
+    """Few vectors are decomposed exactly, many by iteration; the last axes are as good as the first."""
+    rows, weights, exact = slowly_falling(num, 2060)
+    count = 60
+    axes, found = principal_axes(rows, count)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(count), atol=1e-5)
+    np.testing.assert_allclose(found, weights[:count], rtol=0.01)
+    assert (np.linalg.norm(exact[:, :count].T @ axes.T, axis=0) > 0.99).all()
+
+
+def test_more_axes_than_vectors_are_filled_up() -> None:
+    axes, weights = principal_axes(np.random.default_rng(0).normal(size=(20, 2300)).astype(np.float32), 30)
+    np.testing.assert_allclose(axes @ axes.T, np.eye(30), atol=1e-5)
+    assert (weights[:20] > 1).all()
+    assert (weights[20:] < 1e-3).all()
 
 
 def test_what_differs_within_places_counts_less() -> None:

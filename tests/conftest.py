@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import json
+import logging
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """The program sets up logging and warnings for its process; run inside a test, it leaves none of it to the next."""
+    logger = logging.getLogger("geonav")
+    before = list(logger.handlers), logger.level
+    with warnings.catch_warnings():
+        yield
+    logger.handlers, logger.level = before
 
 
 @dataclass(frozen=True)

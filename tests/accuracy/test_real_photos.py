@@ -44,9 +44,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return paths
 
 
-def located(database: Path, scene: Scene, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Exit code and one object a photo for the odd photos of a scene."""
-    photos = [scene.root / image["image"] for image in scene.rest(2)]
+def located(database: Path, scene: Scene, *options: str, every: int = 1) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and one object a photo for the odd photos of a scene, or for every third or so of them."""
+    photos = [scene.root / image["image"] for image in scene.rest(2)[::every]]
     done = geonav("localize", *photos, "--database", database, "--json", *options)
     assert "Traceback" not in done.stderr
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
@@ -70,8 +70,9 @@ def test_castle_with_a_known_camera(databases: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize(("queries", "references"), [(CASTLE, HERZ_JESU), (HERZ_JESU, CASTLE)])
 def test_photos_of_another_place_are_not_located(databases: dict[str, Path], queries: str, references: str) -> None:
+    """Every third photo; test_trust.py takes all of them."""
     scene = Scene(queries)
-    code, objects = located(databases[references], scene)
+    code, objects = located(databases[references], scene, every=3)
     assert code == 7
-    assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2))
+    assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2)[::3])
     assert all(item["reason"] and item["E"] is None and item["lat"] is None for item in objects)

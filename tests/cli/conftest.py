@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +27,11 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("GEONAV_") or name == "COLUMNS":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger("geonav")
-    before = list(logger.handlers), logger.level
-    with warnings.catch_warnings():
-        yield
-    logger.handlers, logger.level = before
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ _MAX_FOCAL_SIGMAS = 10.0
 # streets a focal length solved from wide baselines was off by up to three standard deviations of independent noise.
 _CHANCE_SIGMAS = 6.0
 _LOOSE_CENTER_REL = 0.01
+# References that deny the pose of their group are asked for theirs, up to so many poses.
+_MAX_POSES_OF_GROUP = 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class DecideOptions:
 def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decision:
     """Solve each group of references apart and believe the best only where it is clearly the best."""
     groups = group_views(views, options.group_radius_m, options.min_shared)
-    solutions = [s for s in (solve(query, group, options.solver) for group in groups) if s is not None]
+    solutions = [solution for group in groups for solution in _solutions(query, group, options)]
     if not solutions:
         return Decision(None, None, "the matches to the references do not agree on any pose")
     solutions.sort(key=lambda solution: -solution.num_inliers)
@@ -84,6 +86,23 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
         evidence = weigh(best, query)
         refusal = objection(evidence, options.thresholds)
     return Decision(best, evidence, refusal, (best, *rivals))
+
+
+def _solutions(query: Query, views: Sequence[View], options: DecideOptions) -> list[Solution]:
+    """The pose of a group of references, and those that the references which deny it agree on among themselves.
+
+    Copies of a house that stand a few doors apart are in one group, and the first pose found may be of the wrong ones.
+    """
+    found: list[Solution] = []
+    rest = list(views)
+    while rest and len(found) < _MAX_POSES_OF_GROUP:
+        solution = solve(query, rest, options.solver)
+        if solution is None:
+            break
+        found.append(solution)
+        agreeing = solution.inliers_per_view()
+        rest = [view for view, count in zip(rest, agreeing, strict=True) if count == 0]
+    return found
 
 
 def _look_alike(query: Query, views: Sequence[View], best: Solution, options: DecideOptions) -> str | None:

@@ -267,7 +267,8 @@ def test_only_keypoints_that_tell_two_poses_apart_count() -> None:
         number = tracks.track / tracks.num_tracks
         return replace(solution, tracks=tracks.select((number >= low) & (number < high)))
 
-    assert leads(with_tracks(0.0, 0.9), with_tracks(0.1, 0.9), Thresholds())
+    assert leads(with_tracks(0.0, 0.9), with_tracks(0.3, 0.9), Thresholds())
+    assert not leads(with_tracks(0.0, 0.9), with_tracks(0.1, 0.9), Thresholds())  # hardly more than the other
     assert leads(with_tracks(0.0, 0.7), with_tracks(0.5, 0.7), Thresholds())
     assert not leads(with_tracks(0.0, 0.7), with_tracks(0.3, 1.0), Thresholds())  # as many alone for either
     assert leads(with_tracks(0.0, 0.7), with_tracks(0.3, 1.0), Thresholds(min_lead=0.5))
@@ -327,6 +328,26 @@ def test_a_place_that_shows_a_part_of_what_the_pose_explains_does_not_matter() -
     assert decision.refusal is None
     assert decision.solution is not None
     assert world.position_error_m(decision.solution) < 0.03
+
+
+@pytest.mark.parametrize("shift_m", [(8.0, 0.0, 0.0), (200.0, 30.0, 0.0)])
+def test_two_places_that_show_just_the_same_are_told_apart_by_nothing(shift_m: tuple[float, float, float]) -> None:
+    """No keypoint speaks for one alone, a few doors apart or streets apart."""
+    world = make_world(Plan(seed=3))
+    decision = decided(world, [*world.views, *(moved(view, shift_m) for view in world.views)])
+    assert decision.refusal is not None
+    assert "look alike" in decision.refusal
+
+
+def test_copies_a_few_doors_apart_each_get_their_pose() -> None:
+    """In one group of references the copies may win; those that stand where the photo was taken are asked too."""
+    world = make_world(Plan(seed=3))
+    elsewhere = [moved(view, (200.0, 30.0, 0.0)) for view in world.views]
+    copies = [moved(only(view, view.query_index % 5 < 4), (8.0, 0.0, 0.0)) for view in world.views]
+    here = [only(view, view.query_index % 3 == 0) for view in world.views]
+    decision = decided(world, [*elsewhere, *copies, *here])
+    assert decision.refusal is not None
+    assert min(world.position_error_m(candidate) for candidate in decision.candidates) < 0.05
 
 
 def test_a_place_that_shows_what_the_pose_does_not_explain_is_a_look_alike() -> None:

@@ -18,7 +18,7 @@ from geonav.data.database import Database
 from geonav.data.places import Places
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.results import LocalizationResult
-from geonav.errors import ImageError
+from geonav.errors import ImageError, UsageError
 from geonav.evaluation import provenance
 from geonav.evaluation.leaks import checked_for_leaks
 from geonav.evaluation.metrics import Threshold
@@ -140,7 +140,11 @@ def rescore(
         DatabaseError: there is no run, or it is broken or of another version.
         InputError: leaks cannot be dropped, as the references are no longer there or nothing would be left.
         StorageError: the folder cannot be written.
+        UsageError: ``within_m`` is not above zero.
     """
+    if within_m is not None and not within_m > 0:
+        msg = f"a reference cannot be a right one within {within_m:g} m: name a distance above zero"
+        raise UsageError(msg)
     run = read_run(folder)
     usual = float(run.info.config.get("search", {}).get("recall_within_m", 25.0))
     return report_of(run, within_m or usual, thresholds, write=True, drop_leaks=drop_leaks)
@@ -197,7 +201,7 @@ def _info(name: str, query_set: str, experiment: Experiment, localizer: Localize
         command=list(experiment.command),
         query_set=query_set,
         distractors=[str(path) for path in experiment.distractors],
-        reference_set=str(references.path),
+        reference_set=str(references.path.resolve()),
         origin=(origin.lat_deg, origin.lng_deg, origin.alt_m),
         alt_datum=references.alt_datum,
         num_references=len(references),

@@ -136,7 +136,7 @@ def joined(queries: Sequence[Query], distractors: Sequence[Query]) -> tuple[Quer
     return (*queries, *named)
 
 
-def truth_of(query: Query, frame: LocalFrame, alt_datum: str) -> Truth | None:
+def truth_of(query: Query, frame: LocalFrame, alt_datum: str | None) -> Truth | None:
     """Where a query was taken in the references' frame; None where that is not known.
 
     A height in another datum than the references' is not compared, nor is one that the query does not say.

@@ -8,9 +8,10 @@ from typing import Any
 
 from geonav.data.files import storage_errors
 from geonav.errors import UsageError
-from geonav.evaluation.query_set import Query
+from geonav.evaluation.query_set import Query, truth_of
 from geonav.evaluation.record import RunInfo
 from geonav.evaluation.run_folder import Run, read_info, read_run, write_info, write_run
+from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
 # What two runs may differ in and still be the same experiment.
 _INCIDENTAL = {"started_at", "command", "machine", "git", "peak_memory_bytes", "reference_set", "query_set", "notes"}
@@ -56,11 +57,15 @@ def other_queries(run: Run, queries: Sequence[Query]) -> str | None:
     """The first thing, in words, by which a run is not of these queries, as far as it got; None if it is."""
     if len(run.records) > len(queries):
         return f"{len(run.records)} queries there, {len(queries)} now"
+    frame = LocalFrame(GeoPoint(*run.info.origin))
     for record, query in zip(run.records, queries, strict=False):
         if record.name != query.name or record.is_distractor != query.is_distractor:
             return f"query {record.name} there, {query.name} now"
         if record.sha256 != query.sha256():
             return f"the photo {query.photo} was changed since"
+        told = record.truth, record.groups, record.captured_at, record.sequence
+        if told != (truth_of(query, frame, run.info.alt_datum), query.groups, query.captured_at, query.sequence):
+            return f"what is said of {query.name} was changed since"
     return None
 
 

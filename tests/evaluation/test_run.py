@@ -174,6 +174,27 @@ def test_another_experiment_is_not_overwritten(references: Database) -> None:
     assert recorded(references.path.parent / "out") == before
 
 
+def test_a_table_that_was_corrected_is_another_experiment(references: Database, tmp_path: Path) -> None:
+    """Else its photos would be scored against what the table said before."""
+    (tmp_path / "q0").mkdir()
+    (tmp_path / "q0/a.jpg").write_bytes(noise(60))
+    table, out = tmp_path / "table.csv", tmp_path / "corrected"
+    table.write_text("path,lat,lng,light\nq0/a.jpg,48.94,8.41,night\n")
+    evaluate(table, references, output=out)
+    evaluate(table, references, output=out)
+    for line in ("48.9401,8.41,night", "48.94,8.41,day"):
+        table.write_text(f"path,lat,lng,light\nq0/a.jpg,{line}\n")
+        with pytest.raises(UsageError, match=r"what is said of q0/a\.jpg was changed since"):
+            evaluate(table, references, output=out)
+
+
+def test_nothing_is_right_within_no_distance(references: Database) -> None:
+    folder = run(references)
+    for metres in (-3.0, 0.0, float("nan")):
+        with pytest.raises(UsageError, match="above zero"):
+            rescore(folder, within_m=metres)
+
+
 def test_a_folder_of_something_else_is_left_alone(references: Database) -> None:
     (references.path.parent / "out").mkdir()
     (references.path.parent / "out/mine.txt").write_text("mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,11 @@ from geonav.errors import UsageError
 from geonav.vision.base import Matches
 from geonav.vision.checkpoints import fill_network, load_state_dict
 from geonav.vision.devices import matching_dtype, pick_device
+from geonav.vision.pair_network import PairNetwork, Side
 from geonav.vision.weights import sha256_of, weights_path
 
-REVISION = 1
+# Goes up when the code gives other matches from the same weights.
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ class LightGlueMatcher:
         self._network = LightGlue(features=None, **variant.shape)  # type: ignore[arg-type]  # None: no download
         state = _renamed(load_state_dict(weights), self._network.conf.n_layers)
         fill_network(self._network, state, weights)
-        self._dtype = matching_dtype(device)
-        self._network.to(device, self._dtype)
+        self._pairs = PairNetwork(self._network.to(device), matching_dtype(device))
+        self._firsts: deque[tuple[LocalFeatures, tuple[int, int], Side]] = deque(maxlen=2)
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:
@@ -100,22 +103,23 @@ class LightGlueMatcher:
                 )
                 raise UsageError(msg)
         with torch.inference_mode():
-            found = self._network({"image0": self._input(a, size_a), "image1": self._input(b, size_b)})
-        pairs: NDArray[np.int32] = found["matches"][0].cpu().numpy().astype(np.int32)
-        scores: NDArray[np.float32] = found["scores"][0].float().cpu().numpy()
-        return Matches(pairs, scores)
+            pairs, scores = self._pairs.match(self._first_side(a, size_a), self._side(b, size_b))
+        return Matches(pairs.cpu().numpy().astype(np.int32), scores.cpu().numpy())
 
-    def _input(self, features: LocalFeatures, size: tuple[int, int]) -> dict[str, torch.Tensor]:
+    def _first_side(self, features: LocalFeatures, size: tuple[int, int]) -> Side:
+        """The first picture, kept for the next calls: a query is matched to many references, whole or in part."""
+        for known, known_size, side in self._firsts:
+            if known is features and known_size == size:
+                return side
+        side = self._side(features, size)
+        self._firsts.append((features, size, side))
+        return side
+
+    def _side(self, features: LocalFeatures, size: tuple[int, int]) -> Side:
         def tensor(array: NDArray[Any]) -> torch.Tensor:
-            return torch.from_numpy(np.array(array, np.float32)).to(self._device)[None]
+            return torch.from_numpy(np.array(array, np.float32)).to(self._device)
 
-        # The network refuses keypoints outside the picture; rounding may put one on its edge a hair beyond.
-        keypoints = np.clip(features.keypoints, 0, np.asarray(size, np.float32))
-        return {
-            "keypoints": tensor(keypoints),
-            "descriptors": tensor(features.descriptors).to(self._dtype),
-            "image_size": tensor(np.asarray(size)),
-        }
+        return self._pairs.side(tensor(features.keypoints), tensor(features.descriptors), size)
 
 
 def _variant(model: str) -> _Variant:

@@ -40,6 +40,7 @@ class Retrieved:
         notes: what a careful reader should know.
         excluded: references left out because they are the photo itself.
         matches: of the references whose inliers were counted, for whoever would match them again.
+        allowed: only these passed the filters; None where all did.
     """
 
     hits: list[Hit] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Retrieved:
     notes: list[str] = field(default_factory=list)
     excluded: list[str] = field(default_factory=list)
     matches: dict[str, Matches] = field(default_factory=dict)
+    allowed: set[str] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +16,11 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
+from geonav.pipeline.contest import Contest, Surroundings
+from geonav.pipeline.found import Found, Stopwatch, matching_notes, nothing_matched
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
-from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher, keypoint_noise_px
+from geonav.pipeline.matching import MatchedPhoto, MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
 from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Retriever
@@ -37,19 +36,6 @@ from geonav.vision.base import Mask
 _MIN_KEYPOINTS = 30
 # One reference with this many matches means the place is known even where no pose holds.
 _RETRIEVED_MATCHES = 100
-
-
-@dataclass
-class _Stopwatch:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
 
 
 class Localizer:
@@ -120,7 +106,7 @@ class Localizer:
         Raises:
             ImageError: the photo or the mask cannot be read.
         """
-        watch = _Stopwatch()
+        watch = Stopwatch()
         with watch.stage("read"):
             photo = read_query(path, camera, camera_source)
             hidden = _read_given_mask(mask, photo.photo.size)
@@ -128,38 +114,44 @@ class Localizer:
             features = self._extractor.extract([photo.photo.pixels], [hidden])[0]
         if len(features) < _MIN_KEYPOINTS:
             reason = f"only {len(features)} keypoints found: the photo shows too little that could be recognised"
-            return self._refused(photo, "not_located", reason, _Found([], MatchedReferences(), watch))
+            return self._refused(photo, "not_located", reason, Found({}, 0, MatchedReferences(), watch))
         with watch.stage("retrieval"):
-            retrieved = self._retrieved(photo, features)
+            asked = Asked(photo, self._retriever.describe(photo, features), features)
+            # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
+            retrieved = self._retriever.retrieve(asked, DEPTH * self.config.localize.top_k + 1)
         if on_retrieved is not None:
             on_retrieved(retrieved)
-        found = self._matched(photo, features, retrieved, watch)
+        matched = MatchedPhoto(features, photo.photo.size, photo.photo.sha256)
+        found = self._matched(matched, retrieved, watch)
         if not found.matches.views:
-            reason = retrieved.reason or _nothing_matched(found.matches)
+            reason = retrieved.reason or nothing_matched(found.matches)
             return self._refused(photo, "not_located", reason, found)
-        with watch.stage("pose"):
-            decision = decide(self._query(photo, features), found.matches.views, self._options())
+        decision = self._decided(self._query(photo, features), matched, found, retrieved.allowed)
+        found.around.update(self._retriever.similarities(asked, found.not_hits))
         if on_decided is not None:
             on_decided(photo, decision)
         if on_matched is not None:
             on_matched(view_matches(features.keypoints, found.matches.views, decision.solution))
         return self._result(photo, decision, found)
 
-    def _retrieved(self, photo: QueryPhoto, features: LocalFeatures) -> Retrieved:
-        # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
-        wanted = DEPTH * self.config.localize.top_k + 1
-        vectors = self._retriever.describe(photo, features)
-        return self._retriever.retrieve(Asked(photo, vectors, features), wanted)
-
-    def _matched(self, photo: QueryPhoto, features: LocalFeatures, retrieved: Retrieved, watch: _Stopwatch) -> _Found:
-        hits = [(hit.uid, hit.similarity) for hit in retrieved.hits]
+    def _matched(self, photo: MatchedPhoto, retrieved: Retrieved, watch: Stopwatch) -> Found:
+        hits = {hit.uid: hit.similarity for hit in retrieved.hits}
         with watch.stage("matching"):
-            uids = [uid for uid, _ in hits]
-            query = features, photo.photo.size, photo.photo.sha256
-            matches = self._matcher.match(uids, query, retrieved.matches)
-        first = hits[: self.config.localize.top_k + len(matches.excluded)]
-        further = [hit for hit in hits[len(first) :] if hit[0] in matches.num_matches]
-        return _Found([*first, *further], matches, watch, retrieved.notes)
+            matches = self._matcher.match(list(hits), photo, retrieved.matches)
+        return Found(hits, self.config.localize.top_k, matches, watch, retrieved.notes)
+
+    def _decided(self, query: Query, photo: MatchedPhoto, found: Found, allowed: set[str] | None) -> Decision:
+        """The pose, after more references where two places look alike."""
+
+        def now() -> Decision:
+            with found.watch.stage("pose"):
+                return decide(query, found.matches.views, self._options())
+
+        decision = now()
+        if not decision.is_contested:
+            return decision
+        surroundings = Surroundings(self._retriever.places, self._frame, allowed)
+        return Contest(self._matcher, photo, found, surroundings).settled(decision, now)
 
     def _options(self) -> DecideOptions:
         section = self.config.localize
@@ -186,7 +178,7 @@ class Localizer:
         std = exif.gps_error_m or DEFAULT_GPS_STD_M
         return np.asarray(enu, float), np.array([std, std, 1e4])
 
-    def _result(self, photo: QueryPhoto, decision: Decision, found: _Found) -> LocalizationResult:
+    def _result(self, photo: QueryPhoto, decision: Decision, found: Found) -> LocalizationResult:
         if decision.solution is None or decision.refusal is not None:
             strongest = max(found.matches.num_matches.values(), default=0)
             status: Status = "retrieved_only" if strongest >= _RETRIEVED_MATCHES else "not_located"
@@ -223,12 +215,12 @@ class Localizer:
         photo: QueryPhoto,
         status: Status,
         reason: str,
-        found: _Found,
+        found: Found,
         decision: Decision | None = None,
     ) -> LocalizationResult:
         return LocalizationResult(status=status, reason=reason, **self._common(photo, found, decision))
 
-    def _common(self, photo: QueryPhoto, found: _Found, decision: Decision | None) -> dict[str, Any]:
+    def _common(self, photo: QueryPhoto, found: Found, decision: Decision | None) -> dict[str, Any]:
         from geonav import __version__
 
         inliers: dict[str, int] = {}
@@ -242,27 +234,16 @@ class Localizer:
                 num_matches=found.matches.num_matches.get(uid, 0),
                 num_inliers=inliers.get(uid, 0),
             )
-            for uid, score in found.hits
-            if uid not in found.matches.excluded
+            for uid, score in found.used
         ]
         return {
             "query": str(photo.photo.path),
             "references": references,
-            "notes": [*photo.notes, *found.notes, *_notes(found.matches)],
+            "notes": [*photo.notes, *found.notes, *matching_notes(found.matches)],
             "seconds": found.watch.seconds,
             "geonav_version": __version__,
             "settings": self.settings,
         }
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What retrieval and matching gave for one photo."""
-
-    hits: list[tuple[str, float]]
-    matches: MatchedReferences
-    watch: _Stopwatch
-    notes: list[str] = field(default_factory=list)
 
 
 def _read_given_mask(mask: Path | str | None, size: tuple[int, int]) -> Mask | None:
@@ -270,22 +251,6 @@ def _read_given_mask(mask: Path | str | None, size: tuple[int, int]) -> Mask | N
         msg = f"the mask {mask} does not exist: name a picture of the photo's size"
         raise ImageError(msg)
     return read_mask(mask, size)
-
-
-def _nothing_matched(matches: MatchedReferences) -> str:
-    if matches.unposed and not matches.num_matches:
-        return "none of the retrieved references has a pose: they have no heading, or no calibration"
-    if matches.broken and not matches.num_matches:
-        return f"the retrieved references cannot be read: {matches.broken[0][1]}"
-    return "the retrieved references share no keypoints with the photo"
-
-
-def _notes(matches: MatchedReferences) -> list[str]:
-    notes = [f"the photo is itself the reference {uid}, which was left out" for uid in matches.excluded]
-    if matches.unposed:
-        notes.append(f"{len(matches.unposed)} retrieved references have no pose and were not used")
-    notes += [f"reference {uid} could not be used: {reason}" for uid, reason in matches.broken]
-    return notes
 
 
 def localize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class MatchedReferences:
         unposed: references without pose or camera, which cannot help.
         broken: uid and reason of references that could not be read.
         num_weak: references with too few matches to carry a pose.
+        tried: all references that were looked at.
     """
 
     views: list[View] = field(default_factory=list)
@@ -58,6 +60,32 @@ class MatchedReferences:
     unposed: list[str] = field(default_factory=list)
     broken: list[tuple[str, str]] = field(default_factory=list)
     num_weak: int = 0
+    tried: set[str] = field(default_factory=set)
+
+    @property
+    def strong(self) -> list[View]:
+        """Those that a pose can stand on."""
+        return [view for view in self.views if len(view.query_index) >= STRONG_MATCHES]
+
+
+@dataclass(frozen=True)
+class MatchedPhoto:
+    """What matching needs of a photo.
+
+    Attributes:
+        features: its local features.
+        size: its width and height in pixels.
+        sha256: of its file, to recognise it among the references.
+    """
+
+    features: LocalFeatures
+    size: Size
+    sha256: str
+
+    @cached_property
+    def best(self) -> LocalFeatures:
+        """The features for a first look."""
+        return _best(self.features)
 
 
 @dataclass(frozen=True)
@@ -73,40 +101,49 @@ class ReferenceMatcher:
     def match(
         self,
         uids: Sequence[str],
-        photo: tuple[LocalFeatures, Size, str],
+        photo: MatchedPhoto,
         known: Mapping[str, Matches] | None = None,
     ) -> MatchedReferences:
         """Match references until enough of them are strong, at places enough.
 
         Args:
             uids: hits, best first; see :class:`Candidates` for how many and why.
-            photo: its features, its width and height in pixels, and the sha256 of its file, to recognise it among
-                the references.
+            photo: what they are matched to.
             known: matches of references that were matched already.
         """
         known = known or {}
         matched = MatchedReferences()
         candidates = Candidates(self.database, uids, self.settings.top_k)
         for uid in candidates:
-            try:
-                self._match_one(uid, photo, matched, known.get(uid))
-            except DatabaseError as error:
-                matched.broken.append((uid, str(error)))
-            candidates.strong = [view for view in matched.views if len(view.query_index) >= STRONG_MATCHES]
+            self._try_one(uid, photo, matched, known.get(uid))
+            candidates.strong = matched.strong
             if self._is_enough(candidates.strong):
                 break
         return matched
 
+    def match_more(self, uids: Iterable[str], photo: MatchedPhoto, matched: MatchedReferences) -> None:
+        """Match all of some references that were not tried yet, and add them to ``matched``."""
+        for uid in uids:
+            if uid not in matched.tried:
+                self._try_one(uid, photo, matched, None)
+
+    def _try_one(self, uid: str, photo: MatchedPhoto, matched: MatchedReferences, known: Matches | None) -> None:
+        matched.tried.add(uid)
+        try:
+            self._match_one(uid, photo, matched, known)
+        except DatabaseError as error:
+            matched.broken.append((uid, str(error)))
+
     def _match_one(
         self,
         uid: str,
-        photo: tuple[LocalFeatures, Size, str],
+        photo: MatchedPhoto,
         matched: MatchedReferences,
         known: Matches | None,
     ) -> None:
-        query, size, sha256 = photo
+        query, size = photo.features, photo.size
         metadata = self.database.metadata(uid)
-        if is_same_file(self.database, uid, metadata, sha256):
+        if is_same_file(self.database, uid, metadata, photo.sha256):
             matched.excluded.append(uid)
             return
         if not (metadata.has_pose and metadata.has_camera):
@@ -115,7 +152,7 @@ class ReferenceMatcher:
         reference = self.features.read(uid)
         reference_size = metadata.w, metadata.h
         if known is None:
-            if matched.num_weak >= _MAX_WEAK and self._is_weak(query, size, reference, reference_size):
+            if matched.num_weak >= _MAX_WEAK and self._is_weak(photo, reference, reference_size):
                 return
             known = self.matcher.match(query, size, reference, reference_size)
         pairs = known.pairs
@@ -127,9 +164,9 @@ class ReferenceMatcher:
         if len(pairs):
             matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))
 
-    def _is_weak(self, query: LocalFeatures, size: Size, reference: LocalFeatures, reference_size: Size) -> bool:
+    def _is_weak(self, photo: MatchedPhoto, reference: LocalFeatures, reference_size: Size) -> bool:
         """Whether the best keypoints of both pictures, a quarter of all, hardly match."""
-        look = self.matcher.match(_best(query), size, _best(reference), reference_size)
+        look = self.matcher.match(photo.best, photo.size, _best(reference), reference_size)
         return len(look) < _WEAK_LOOK_MATCHES
 
     def _view(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -156,7 +156,14 @@ class Retriever:
         if self._inliers is not None:
             hits = self._by_inliers(asked, hits, matches)
         nothing = "the index holds no reference that may be found: run `geonav index global`"
-        return Retrieved(hits[:k], None if hits else nothing, notes, excluded, matches)
+        return Retrieved(hits[:k], None if hits else nothing, notes, excluded, matches, allowed)
+
+    def similarities(self, asked: Asked, uids: Iterable[str]) -> dict[str, float]:
+        """How much some references look like a photo; those that are not in the index are left out."""
+        known = [uid for uid in uids if uid in self._index]
+        if not known:
+            return {}
+        return dict(zip(known, (self._index.vectors(known) @ asked.vector).tolist(), strict=True))
 
     def _filters_for(self, photo: QueryPhoto) -> tuple[Filters, list[str]]:
         """The filters of the settings, and where it is asked for that of the photo's own position."""

@@ -21,6 +21,9 @@ _MAX_FOCAL_SIGMAS = 10.0
 # Beyond this many it is not chance, and the difference counts as the calibration's standard deviation. On rendered
 # streets a focal length solved from wide baselines was off by up to three standard deviations of independent noise.
 _CHANCE_SIGMAS = 6.0
+# Before a facade that is flat and far, a longer lens and a greater distance look alike, and the matches name a focal
+# length that explains no more than the one given. One that is really off by 2 % loses as much of the matches, or more.
+_EXPLAINS_MORE = 1.01
 _LOOSE_CENTER_REL = 0.01
 # References that deny the pose of their group are asked for theirs, up to so many poses.
 _MAX_POSES_OF_GROUP = 3
@@ -42,6 +45,7 @@ class Decision:
     evidence: Evidence | None
     refusal: str | None
     candidates: tuple[Solution, ...] = ()
+    is_contested: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,18 +78,25 @@ def decide(query: Query, views: Sequence[View], options: DecideOptions) -> Decis
         best = _with_all(query, views, best, options) or best
     evidence = weigh(best, query)
     refusal = objection(evidence, options.thresholds)
+    if refusal is not None:
+        return Decision(best, evidence, refusal, (best, *rivals))
+    refusal = _outdone(best, rivals, options) or _look_alike(query, views, best, options)
+    if refusal is not None:
+        return Decision(best, evidence, refusal, (best, *rivals), is_contested=True)
+    best, refusal = check_camera(query, best, options)
+    evidence = weigh(best, query)
+    if refusal is not None:
+        return Decision(best, evidence, refusal)
+    return Decision(best, evidence, objection(evidence, options.thresholds), (best, *rivals))
+
+
+def _outdone(best: Solution, rivals: Sequence[Solution], options: DecideOptions) -> str | None:
+    """Why not to believe the best pose beside another that is nearly as good, or None."""
     for rival in rivals:
-        if refusal is None and contradicts(best, rival) and not leads(best, rival, options.thresholds):
+        if contradicts(best, rival) and not leads(best, rival, options.thresholds):
             own, other = exclusive_support(best, rival)
-            refusal = f"two places look alike: {own} keypoints speak for one alone and {other} for another"
-    refusal = refusal or _look_alike(query, views, best, options)
-    if refusal is None:
-        best, refusal = check_camera(query, best, options)
-        if refusal is not None:
-            return Decision(best, weigh(best, query), refusal)
-        evidence = weigh(best, query)
-        refusal = objection(evidence, options.thresholds)
-    return Decision(best, evidence, refusal, (best, *rivals))
+            return f"two places look alike: {own} keypoints speak for one alone and {other} for another"
+    return None
 
 
 def _solutions(query: Query, views: Sequence[View], options: DecideOptions) -> list[Solution]:
@@ -135,13 +146,15 @@ def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[
     given, found = query.camera.focal_px, solved.camera.focal_px
     sigma = solved.covariance.focal_std_px or 0.0
     off = abs(found - given)
+    if off <= _CHANCE_SIGMAS * sigma:
+        return best, None
     if off > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
-        return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
-    if off > _CHANCE_SIGMAS * sigma:
-        std = query.intrinsics_std[:3].copy()
-        std[0] = max(std[0], off)
-        best = replace(best, covariance=pose_covariance(best.tracks, best.views, best.adjusted, std))
-    return best, None
+        if len(solved.tracks.track) > _EXPLAINS_MORE * len(best.tracks.track):
+            return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
+        off = _MAX_FOCAL_ERROR_REL * given
+    std = query.intrinsics_std[:3].copy()
+    std[0] = max(std[0], off)
+    return replace(best, covariance=pose_covariance(best.tracks, best.views, best.adjusted, std)), None
 
 
 def _with_free_camera(query: Query, best: Solution, options: DecideOptions) -> Solution | None:

@@ -14,7 +14,7 @@ from geonav.data.metadata import ImageMetadata
 from geonav.geometry.camera import Camera
 from geonav.geometry.geodesy import GeoPoint
 from geonav.geometry.pose import pose_from_center
-from geonav.pipeline.matching import MatchedReferences, ReferenceMatcher
+from geonav.pipeline.matching import MatchedPhoto, MatchedReferences, ReferenceMatcher
 from geonav.pipeline.stored import StoredFeatures
 from geonav.settings.stages import LocalizeConfig
 from geonav.vision.base import Matcher, Matches
@@ -47,7 +47,7 @@ def matched(folder: Path, east_m: Sequence[float], settings: LocalizeConfig) -> 
     known = {uid: Matches(both, np.ones(100, np.float32)) for uid in database.uids()}
     # All matches are known: no matcher is asked.
     matcher = ReferenceMatcher(database, stored, cast("Matcher", None), settings, 1024)
-    return matcher.match(list(database.uids()), (features(99), SIZE, "0" * 64), known)
+    return matcher.match(list(database.uids()), MatchedPhoto(features(99), SIZE, "0" * 64), known)
 
 
 def test_matching_stops_once_enough_references_of_one_street_are_strong(tmp_path: Path) -> None:

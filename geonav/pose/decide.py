@@ -148,10 +148,10 @@ def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[
     off = abs(found - given)
     if off <= _CHANCE_SIGMAS * sigma:
         return best, None
-    if off > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
-        if len(solved.tracks.track) > _EXPLAINS_MORE * len(best.tracks.track):
-            return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
-        off = _MAX_FOCAL_ERROR_REL * given
+    if len(solved.tracks.track) <= _EXPLAINS_MORE * len(best.tracks.track):
+        off = min(off, _MAX_FOCAL_ERROR_REL * given)
+    elif off > max(_MAX_FOCAL_ERROR_REL * given, _MAX_FOCAL_SIGMAS * sigma):
+        return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
     std = query.intrinsics_std[:3].copy()
     std[0] = max(std[0], off)
     return replace(best, covariance=pose_covariance(best.tracks, best.views, best.adjusted, std)), None

@@ -180,6 +180,33 @@ def test_a_calibration_that_is_off_within_reason_widens_the_ellipse(seed: int) -
     assert world.position_error_m(bent.solution) < 1.5 * reported
 
 
+@pytest.mark.parametrize("seed", [3, 6, 7])
+def test_a_focal_length_that_explains_no_more_refutes_no_calibration(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a flat facade a lens of any length does; what the matches of one reference share then decides which."""
+
+    def flat(rng: np.random.Generator, count: int) -> np.ndarray:
+        return np.column_stack(
+            [rng.uniform(-18, 18, count), 25 + rng.uniform(-0.05, 0, count), rng.uniform(0, 12, count)]
+        )
+
+    monkeypatch.setattr("tests.pose.worlds.facade_points", flat)
+    world = make_world(Plan(seed=seed))
+    middle = np.array([512.0, 384.0])
+    grown = [
+        replace(view, pixels=middle + (view.pixels - middle) * (1 + 0.003 * (-1) ** index))
+        for index, view in enumerate(world.views)
+    ]
+    decision = decided(world, grown)
+    assert decision.refusal is None
+    assert decision.solution is not None
+    freely = solve(world.query(intrinsics_std=LOOSE, intrinsics_free=True), grown, SolveOptions())
+    assert freely is not None
+    assert abs(freely.camera.focal_px - USUAL.focal_px) > 6 * (freely.covariance.focal_std_px or 0.0)
+    assert world.position_error_m(decision.solution) < ellipse_95(decision.solution.covariance.position[:2, :2])[0]
+
+
 def test_a_calibration_known_exactly_is_no_trouble() -> None:
     world = make_world(Plan(seed=1))
     assert decide(world.query(intrinsics_std=np.zeros(5)), world.views, OPTIONS).refusal is None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from geonav.cli.evaluate_compare import compare, threshold_of
+from geonav.cli.evaluate_compare import compare, threshold_of, thresholds_of
 from geonav.cli.evaluate_output import write_evaluation
 from geonav.cli.evaluate_sweep import sweep
 from geonav.cli.options import (
@@ -41,6 +41,8 @@ from geonav.errors import UsageError
 
 _RUN = "run"
 RUNS_FOLDER = Path("runs")
+# What a run that is scored anew still takes.
+_RESCORES = {"run_dir", "threshold", "recall_within", "drop_leaks", "as_json"}
 
 
 class _RunUnlessNamed(TyperGroup):
@@ -178,12 +180,10 @@ def run(
     """
     session = Session.of(context)
     if run_dir is not None:
-        if query_set is not None or reference_set is not None:
-            msg = f"{run_dir} is scored anew, which takes no --query-set or --reference-set: leave them or it out"
-            raise UsageError(msg)
+        _check_rescores(context, run_dir)
         from geonav.evaluation.experiment import rescore
 
-        report = rescore(run_dir, within_m=recall_within, thresholds=_thresholds(threshold), drop_leaks=drop_leaks)
+        report = rescore(run_dir, within_m=recall_within, thresholds=thresholds_of(threshold), drop_leaks=drop_leaks)
         write_evaluation(report, as_json=as_json)
         return
     queries = _given(query_set, "--query-set")
@@ -221,9 +221,11 @@ def run(
     from geonav.data.names import checked_uid
     from geonav.evaluation.experiment import Experiment, evaluate
 
-    experiment = Experiment(exp_name, tuple(distractors or ()), _thresholds(threshold), tuple(sys.argv[1:]), drop_leaks)
+    near_enough, command = thresholds_of(threshold), tuple(sys.argv[1:])
+    experiment = Experiment(exp_name, tuple(distractors or ()), near_enough, command, drop_leaks)
     if folder is None:
-        folder = RUNS_FOLDER / checked_uid(exp_name or queries.resolve().stem)
+        whole = queries.resolve()
+        folder = RUNS_FOLDER / checked_uid(exp_name or (whole.name if whole.is_dir() else whole.stem))
     with progress_bars(session) as on_progress:
         report = evaluate(queries, references, config, experiment=experiment, output=folder, on_progress=on_progress)
     write_evaluation(report, as_json=as_json)
@@ -236,18 +238,18 @@ def _given(path: Path | None, option: str) -> Path:
     return path
 
 
-def _thresholds(texts: list[str] | None) -> tuple[tuple[float, float], ...]:
-    found = []
-    for text in texts or ():
-        try:
-            metres, degrees = (float(part) for part in text.split(","))
-        except ValueError:
-            metres = degrees = -1.0
-        if not (0 < metres < float("inf") and 0 < degrees < float("inf")):
-            msg = f"--threshold {text}: write metres and degrees with a comma between them, as in 0.5,2"
+def _check_rescores(context: typer.Context, run_dir: Path) -> None:
+    """Refuse what a run that is scored anew cannot follow any more.
+
+    Raises:
+        UsageError: such an option was given.
+    """
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name not in _RESCORES and source is not None and source.name == "COMMANDLINE":
+            msg = f"{run_dir} is scored anew, nothing is located: leave out {parameter.opts[0]}"
             raise UsageError(msg)
-        found.append((metres, degrees))
-    return tuple(found)
 
 
 app.command("compare")(compare)

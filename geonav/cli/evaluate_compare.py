@@ -16,8 +16,6 @@ from geonav.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from geonav.evaluation.compare import Comparison, Difference
-    from geonav.evaluation.record import QueryScore
-    from geonav.evaluation.run_folder import Run
     from geonav.evaluation.threshold import Derived, Operating
 
 _NAMES_SHOWN = 5
@@ -53,18 +51,15 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare two runs over the same queries: paired tests, 95 % intervals, which queries changed and why."""
-    from geonav.evaluation.compare import compare_scores
+    from geonav.evaluation.compare import compare_runs
     from geonav.evaluation.metrics import THRESHOLDS
+    from geonav.evaluation.run_folder import read_run
 
     if html is not None and not html.absolute().parent.is_dir():
         msg = f"there is no folder {html.parent} for --html {html}: make it first"
         raise InputError(msg)
-    within_m = Session.of(context).config({"search": {"recall_within_m": recall_within}}).search.recall_within_m
-    (first, scores_a), (second, scores_b) = (_scored(folder, within_m) for folder in (a, b))
-    names = first.info.name, second.info.name
-    if names[0] == names[1]:
-        names = str(a), str(b)
-    found = compare_scores(scores_a, scores_b, names, _parsed(threshold) if threshold else THRESHOLDS)
+    wanted = thresholds_of(threshold) or THRESHOLDS
+    found = compare_runs(read_run(a), read_run(b), _radius(context, recall_within), wanted)
     if html is not None:
         from geonav.evaluation.compare_page import write_comparison
 
@@ -83,21 +78,34 @@ def threshold_of(
     as_json: JsonOption = False,
 ) -> None:
     """Derive the number of agreeing keypoints that a pose needs from a run with --distractors."""
+    from geonav.evaluation.run_folder import read_run
+    from geonav.evaluation.scoring import score_run
     from geonav.evaluation.threshold import derive_threshold
 
-    within_m = Session.of(context).config({"search": {"recall_within_m": recall_within}}).search.recall_within_m
-    read, scores = _scored(run, within_m)
-    found = derive_threshold(scores, max_false_accepts, _accepted_from(read))
+    read = read_run(run)
+    scores = score_run(read, _radius(context, recall_within) or read.recall_within_m)
+    found = derive_threshold(scores, max_false_accepts, read.min_inliers)
     if as_json:
         write_json(found)
     else:
         _write_threshold(found)
 
 
-def _parsed(thresholds: Sequence[str]) -> tuple[tuple[float, float], ...]:
-    """Metres and degrees out of ``0.25,2``."""
+def _radius(context: typer.Context, recall_within: float | None) -> float | None:
+    """``--recall-within``, checked as the setting is; None where it was not given: each run has its own."""
+    if recall_within is None:
+        return None
+    return Session.of(context).config({"search": {"recall_within_m": recall_within}}).search.recall_within_m
+
+
+def thresholds_of(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
+    """Metres and degrees out of ``0.25,2``.
+
+    Raises:
+        UsageError: one is not that, or counts nothing.
+    """
     found = []
-    for text in thresholds:
+    for text in texts or ():
         try:
             metres, degrees = (float(part) for part in text.split(","))
         except ValueError as error:
@@ -108,23 +116,6 @@ def _parsed(thresholds: Sequence[str]) -> tuple[tuple[float, float], ...]:
             raise UsageError(msg)
         found.append((metres, degrees))
     return tuple(found)
-
-
-def _scored(folder: Path, within_m: float) -> tuple[Run, tuple[QueryScore, ...]]:
-    from geonav.evaluation.run_folder import read_run
-    from geonav.evaluation.scoring import score_run
-
-    run = read_run(folder)
-    return run, score_run(run, within_m)
-
-
-def _accepted_from(run: Run) -> int:
-    """``localize.min_inliers`` of a run; the default where it does not say."""
-    from geonav.settings.stages import LocalizeConfig
-
-    section = run.info.config.get("localize")
-    value = section.get("min_inliers") if isinstance(section, dict) else None
-    return value if isinstance(value, int) else LocalizeConfig().min_inliers
 
 
 def _write_comparison(found: Comparison) -> None:

@@ -12,8 +12,9 @@ from geonav.errors import InputError
 from geonav.evaluation.metrics import RANKS, THRESHOLDS, Threshold, is_within
 from geonav.evaluation.outcome import outcome
 from geonav.evaluation.paired import mcnemar_p, median_difference, share_difference, wilcoxon_p
-from geonav.evaluation.record import QueryScore
-from geonav.evaluation.scoring import orientation_error_deg, position_error_m
+from geonav.evaluation.record import QueryRecord, QueryScore
+from geonav.evaluation.run_folder import Run
+from geonav.evaluation.scoring import orientation_error_deg, position_error_m, score_run
 
 Pair = tuple[QueryScore, QueryScore]
 
@@ -93,12 +94,69 @@ class Comparison:
     changes: tuple[Change, ...]
 
 
+def compare_runs(
+    a: Run,
+    b: Run,
+    within_m: float | None = None,
+    thresholds: Sequence[Threshold] = THRESHOLDS,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs over the same photos, as far as they have them in common.
+
+    Args:
+        a: the first run.
+        b: the second.
+        within_m: a reference up to this distance from the truth is a right one; as in the runs if left out.
+        thresholds: metres and degrees within which shares are compared.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: no query is in both, or one of that name is not the same photo, with the same truth, in both; or
+            the runs took references for right within different distances and ``within_m`` is left out.
+    """
+    names = (a.info.name, b.info.name) if a.info.name != b.info.name else (str(a.folder), str(b.folder))
+    _check_same_photos(a, b, names)
+    if within_m is None and a.recall_within_m != b.recall_within_m:
+        msg = (
+            f"references are right within {a.recall_within_m:g} m in {names[0]} and {b.recall_within_m:g} m in "
+            f"{names[1]}: say which with --recall-within"
+        )
+        raise InputError(msg)
+    first, second = (score_run(run, within_m or run.recall_within_m) for run in (a, b))
+    return compare_scores(first, second, names, thresholds, seed, depth=min(a.depth, b.depth))
+
+
+def _check_same_photos(a: Run, b: Run, names: tuple[str, str]) -> None:
+    known = {record.name: record for record in a.records}
+    for record in b.records:
+        difference = _difference(known[record.name], record) if record.name in known else None
+        if difference:
+            msg = f"{record.name} {difference} in {names[0]} and {names[1]}: compare runs over the same query set"
+            raise InputError(msg)
+
+
+def _difference(a: QueryRecord, b: QueryRecord) -> str | None:
+    """What two records of one name differ in that makes errors incomparable; frames may differ, places may not."""
+    if a.sha256 and b.sha256 and a.sha256 != b.sha256:
+        return "is not the same photo"
+    if a.is_distractor == b.is_distractor and _place(a) != _place(b):
+        return "has not the same true place"
+    return None
+
+
+def _place(record: QueryRecord) -> tuple[float | None, ...] | None:
+    truth = record.truth
+    return None if truth is None else (truth.lat, truth.lng, truth.alt, truth.azimuth)
+
+
 def compare_scores(
     a: Sequence[QueryScore],
     b: Sequence[QueryScore],
     names: tuple[str, str] = ("a", "b"),
     thresholds: Sequence[Threshold] = THRESHOLDS,
     seed: int = 0,
+    *,
+    depth: int = RANKS[-1],
 ) -> Comparison:
     """Compare two runs query by query; they are paired by name.
 
@@ -108,6 +166,7 @@ def compare_scores(
         names: of the runs.
         thresholds: metres and degrees within which shares are compared.
         seed: of the bootstrap.
+        depth: hits that both asked for; recall among more is not compared.
 
     Raises:
         InputError: no query is in both, or one is a distractor in one of them alone.
@@ -123,7 +182,9 @@ def compare_scores(
             raise InputError(msg)
     real = [pair for pair in pairs if not pair[0].is_distractor]
     elsewhere = [pair for pair in pairs if pair[0].is_distractor]
-    differences = [*_shares(real, thresholds, seed), *_answered_elsewhere(elsewhere, seed), *_medians(real, seed)]
+    ranks = [rank for rank in RANKS if rank <= depth]
+    shares = _shares(real, thresholds, ranks, seed)
+    differences = [*shares, *_answered_elsewhere(elsewhere, seed), *_medians(real, seed)]
     changes = [_change(x, y) for x, y in pairs if outcome(x) != outcome(y)]
     order = {False: 0, True: 1, None: 2}
     return Comparison(
@@ -137,7 +198,9 @@ def compare_scores(
     )
 
 
-def _shares(pairs: Sequence[Pair], thresholds: Sequence[Threshold], seed: int) -> list[Difference]:
+def _shares(
+    pairs: Sequence[Pair], thresholds: Sequence[Threshold], ranks: Sequence[int], seed: int
+) -> list[Difference]:
     judged = [pair for pair in pairs if all(score.has_positive is not None for score in pair)]
     found = [
         _share("located", pairs, _is_located, seed),
@@ -148,7 +211,7 @@ def _shares(pairs: Sequence[Pair], thresholds: Sequence[Threshold], seed: int) -
             )
             for metres, degrees in thresholds
         ),
-        *(_share(f"recall@{rank}", judged, partial(_is_recalled, rank=rank), seed) for rank in RANKS),
+        *(_share(f"recall@{rank}", judged, partial(_is_recalled, rank=rank), seed) for rank in ranks),
     ]
     return [difference for difference in found if difference is not None]
 
@@ -177,10 +240,11 @@ def _medians(pairs: Sequence[Pair], seed: int) -> list[Difference]:
         ("median error m", "position_error_m"),
         ("median horizontal error m", "horizontal_error_m"),
         ("median rotation error deg", "rotation_error_deg"),
+        ("median heading error deg", "azimuth_error_deg"),
         ("median semi-major axis m", "semi_major_m"),
     ):
-        both = [(getattr(x, field), getattr(y, field)) for x, y in pairs]
-        both = [pair for pair in both if None not in pair]
+        sides = [(getattr(x, field), getattr(y, field)) for x, y in pairs]
+        both = [(abs(first), abs(second)) for first, second in sides if first is not None and second is not None]
         if both:
             found.append(_median(what, both, seed))
     return [*found, *([_median("median seconds", [(x.seconds, y.seconds) for x, y in pairs], seed)] if pairs else [])]

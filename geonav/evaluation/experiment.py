@@ -32,7 +32,7 @@ from geonav.evaluation.query_set import (
     read_query_set,
     truth_of,
 )
-from geonav.evaluation.record import QueryRecord, QueryScore, RetrievedReference, RunInfo
+from geonav.evaluation.record import NUM_HITS, QueryRecord, QueryScore, RetrievedReference, RunInfo
 from geonav.evaluation.resume import check_is_run, resumed
 from geonav.evaluation.run_folder import Run, append, read_info, read_run, write_info
 from geonav.evaluation.scoring import score_run
@@ -44,7 +44,6 @@ from geonav.pipeline.retrieval import is_itself
 from geonav.pipeline.view_matches import ViewMatches, view_matches_path, write_view_matches
 
 # Hits that are kept of each query.
-NUM_HITS = 20
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,7 @@ def rescore(
         msg = f"a reference cannot be a right one within {within_m:g} m: name a distance above zero"
         raise UsageError(msg)
     run = read_run(folder)
-    usual = float(run.info.config.get("search", {}).get("recall_within_m", 25.0))
-    return report_of(run, within_m or usual, thresholds, write=True, drop_leaks=drop_leaks)
+    return report_of(run, within_m or run.recall_within_m, thresholds, write=True, drop_leaks=drop_leaks)
 
 
 def report_of(
@@ -156,9 +154,8 @@ def report_of(
     """Score a run, and write what follows from it where that is wanted."""
     run, leaks = checked_for_leaks(run, references_of(run), drop=drop_leaks)
     scores = score_run(run, within_m)
-    depth = min((record.num_asked for record in run.records), default=NUM_HITS)
     summary = summarise(
-        scores, results=run.results, info=run.info, within_m=within_m, thresholds=thresholds, depth=depth
+        scores, results=run.results, info=run.info, within_m=within_m, thresholds=thresholds, depth=run.depth
     )
     summary["leaks"] = leaks
     if write:

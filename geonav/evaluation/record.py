@@ -12,6 +12,8 @@ from geonav.data.results import LocalizationResult, Matrix
 
 # Raised when a run folder of an older version can no longer be read.
 RUN_VERSION = 1
+# Hits that are kept of each query.
+NUM_HITS = 20
 
 
 class _Record(BaseModel):

@@ -27,7 +27,9 @@ from pydantic import BaseModel, ValidationError
 from geonav.data.files import atomic_write_bytes, atomic_write_json, storage_errors
 from geonav.data.results import LocalizationResult
 from geonav.errors import DatabaseError
-from geonav.evaluation.record import RUN_VERSION, QueryRecord, QueryScore, RunInfo
+from geonav.evaluation.record import NUM_HITS, RUN_VERSION, QueryRecord, QueryScore, RunInfo
+from geonav.settings.search import SearchConfig
+from geonav.settings.stages import LocalizeConfig
 
 RUN_FILE = "run.json"
 QUERIES_FILE = "queries.jsonl"
@@ -50,6 +52,26 @@ class Run:
     info: RunInfo
     records: tuple[QueryRecord, ...]
     results: tuple[LocalizationResult, ...]
+
+    @property
+    def recall_within_m(self) -> float:
+        """How near to the truth a reference is a right one, as the run was told."""
+        return float(self._setting("search", "recall_within_m", SearchConfig().recall_within_m))
+
+    @property
+    def min_inliers(self) -> int:
+        """Agreeing keypoints below which the run believed no pose."""
+        return int(self._setting("localize", "min_inliers", LocalizeConfig().min_inliers))
+
+    @property
+    def depth(self) -> int:
+        """Hits that were asked for of every query: recall among more is not defined."""
+        return min((record.num_asked for record in self.records), default=NUM_HITS)
+
+    def _setting(self, section: str, name: str, default: float) -> float:
+        found = self.info.config.get(section)
+        value = found.get(name, default) if isinstance(found, dict) else default
+        return value if isinstance(value, int | float) else default
 
 
 def read_run(folder: Path | str) -> Run:

@@ -16,10 +16,9 @@ from geonav.data.files import atomic_write_bytes, atomic_write_json, storage_err
 from geonav.data.progress import OnProgress
 from geonav.errors import DatabaseError, GeonavError, StorageError, UsageError
 from geonav.evaluation import provenance
-from geonav.evaluation.experiment import Experiment, evaluate, report_of
-from geonav.evaluation.query_set import Query, joined, read_distractors, read_query_set
-from geonav.evaluation.resume import other_queries
-from geonav.evaluation.run_folder import Run, read_run
+from geonav.evaluation.experiment import Experiment, evaluate
+from geonav.evaluation.query_set import joined, read_distractors, read_query_set
+from geonav.evaluation.run_folder import read_run
 from geonav.evaluation.sweep_plan import Combination, SweepPlan
 from geonav.pipeline.index import index_global
 
@@ -92,7 +91,7 @@ def run_sweep(
     _remember(plan, planned)
     rows: list[Row] = []
     for combination, config in planned:
-        rows.append(_row(plan, combination, config, (references, queries), on_progress))
+        rows.append(_row(plan, combination, config, (references, len(queries)), on_progress))
         _write_table(plan, rows)
         if on_row is not None:
             on_row(rows[-1])
@@ -103,15 +102,12 @@ def _row(
     plan: SweepPlan,
     combination: Combination,
     config: GeonavConfig,
-    sets: tuple[Database, Sequence[Query]],
+    sets: tuple[Database, int],
     on_progress: OnProgress | None,
 ) -> Row:
-    folder, name, (references, queries) = plan.output / combination.name, combination.name, sets
+    folder, name, (references, num_queries) = plan.output / combination.name, combination.name, sets
     try:
-        run = _finished(folder, queries, len(references))
-        if run is not None:
-            report = report_of(run, config.search.recall_within_m, plan.thresholds)
-            return Row(name, combination.values, report.summary, is_reused=True)
+        is_finished = _is_finished(folder, num_queries)
         index_global(references, config, on_progress)
         experiment = Experiment(name, plan.distractors, plan.thresholds, ("evaluate", "sweep"))
         report = evaluate(
@@ -121,16 +117,12 @@ def _row(
         raise
     except GeonavError as error:
         return Row(name, combination.values, {}, error=str(error))
-    return Row(name, combination.values, report.summary)
+    return Row(name, combination.values, report.summary, is_reused=is_finished)
 
 
-def _finished(folder: Path, queries: Sequence[Query], num_references: int) -> Run | None:
-    """A run that has come to its end, over these very photos."""
-    if not (folder / _SUMMARY_FILE).is_file():
-        return None
-    run = read_run(folder)
-    is_whole = len(run.records) == len(queries) and run.info.num_references == num_references
-    return run if is_whole and other_queries(run, queries) is None else None
+def _is_finished(folder: Path, num_queries: int) -> bool:
+    """Whether a run has come to its end; that it is the same one is checked when it is gone on with."""
+    return (folder / _SUMMARY_FILE).is_file() and len(read_run(folder).records) == num_queries
 
 
 def _remember(plan: SweepPlan, planned: Sequence[tuple[Combination, GeonavConfig]]) -> None:

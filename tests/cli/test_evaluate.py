@@ -102,7 +102,9 @@ def test_runs_lie_under_the_name_of_the_experiment(calls: list[dict[str, Any]], 
     given = ("evaluate", "--query-set", "some/queries.csv", "--reference-set", "references")
     run(*given)
     run(*given, "--exp-name", "night")
-    assert [call["output"] for call in calls] == [Path("runs/queries"), Path("runs/night")]
+    Path("city.v2").mkdir()
+    run("evaluate", "--query-set", "city.v2", "--reference-set", "references")
+    assert [call["output"] for call in calls] == [Path("runs/queries"), Path("runs/night"), Path("runs/city.v2")]
 
 
 @pytest.mark.parametrize(
@@ -110,9 +112,14 @@ def test_runs_lie_under_the_name_of_the_experiment(calls: list[dict[str, Any]], 
     [
         (["--reference-set", "references"], "Missing option '--query-set'"),
         (["--query-set", "queries"], "Missing option '--reference-set'"),
-        (["folder", "--query-set", "queries"], "folder is scored anew, which takes no --query-set"),
-        (["--query-set", "q", "--reference-set", "references", "--threshold", "5"], "write metres and degrees"),
-        (["--query-set", "q", "--reference-set", "references", "--threshold", "5,-1"], "write metres and degrees"),
+        (["folder", "--query-set", "queries"], "folder is scored anew, nothing is located: leave out --query-set"),
+        (["folder", "--top-k", "3"], "leave out --top-k"),
+        (["folder", "--output", "elsewhere"], "leave out --output"),
+        (["--query-set", "q", "--reference-set", "references", "--threshold", "5"], "is not metres and degrees"),
+        (
+            ["--query-set", "q", "--reference-set", "references", "--threshold", "5,400"],
+            "degrees above 0 and up to 180",
+        ),
         (["--query-set", "q", "--reference-set", "references", "--exp-name", "../x"], "../x"),
         (["--query-set", "q", "--reference-set", "references", "--retrieval-only", "--distractors", "x"], "retrieval"),
     ],

@@ -31,16 +31,33 @@ def result_at(east_m: float, inliers: int) -> LocalizationResult:
 Answer = tuple[float, int] | str
 
 
-def make_run(folder: Path, queries: Sequence[Answer], elsewhere: Sequence[Answer] = (), **info: Any) -> Path:
+def make_run(
+    folder: Path,
+    queries: Sequence[Answer],
+    elsewhere: Sequence[Answer] = (),
+    *,
+    sha256: str = "",
+    lat: float = 48.94,
+    num_asked: int = 20,
+    **info: Any,
+) -> Path:
     """A run folder; answers are (metres off, inliers) or the reason of a refusal."""
     fields = {"started_at": "2026-05-31T12:00:00Z", "query_set": "q", "reference_set": "r", "num_references": 1}
-    truth = Truth(lat=48.94, lng=8.409, center_m=(0.0, 0.0, 0.0), E=np.eye(4).tolist())
+    truth = Truth(lat=lat, lng=8.409, azimuth=0.0, center_m=(0.0, 0.0, 0.0), E=np.eye(4).tolist())
     records, results = [], []
     for is_distractor, answers in ((False, queries), (True, elsewhere)):
         for i, answer in enumerate(answers):
             name = f"{'d' if is_distractor else 'q'}{i}<b>.jpg"
             records.append(
-                QueryRecord(name=name, photo=name, is_distractor=is_distractor, truth=None if is_distractor else truth)
+                QueryRecord(
+                    name=name,
+                    photo=name,
+                    is_distractor=is_distractor,
+                    truth=None if is_distractor else truth,
+                    sha256=sha256,
+                    num_asked=num_asked,
+                    nearest_reference_m=1.0,
+                )
             )
             refused = LocalizationResult(query=name, status="not_located", reason=str(answer))
             results.append(refused if isinstance(answer, str) else result_at(*answer))
@@ -122,6 +139,38 @@ def test_what_cannot_be_compared(day: Path, capsys: pytest.CaptureFixture[str]) 
     assert "empty" in capsys.readouterr().err
     assert main(["evaluate", "compare", str(day), str(day), "--html", "nowhere/both.html"]) == 3
     assert capsys.readouterr().err == "error: there is no folder nowhere for --html nowhere/both.html: make it first\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ({"sha256": "a"}, {"sha256": "b"}, "q0<b>.jpg is not the same photo in one and other"),
+        ({}, {"lat": 48.95}, "q0<b>.jpg has not the same true place in one and other"),
+        (
+            {"config": {"search": {"recall_within_m": 10.0}}},
+            {},
+            "references are right within 10 m in one and 25 m in other: say which with --recall-within",
+        ),
+    ],
+)
+def test_runs_that_are_not_of_the_same_queries_or_judged_otherwise(
+    one: dict[str, Any], other: dict[str, Any], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(make_run(Path(name), [(0.1, 100)], **kind)) for name, kind in (("one", one), ("other", other))]
+    assert main(["evaluate", "compare", *folders]) == 3
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    if "--recall-within" in message:
+        assert main(["evaluate", "compare", *folders, "--recall-within", "10"]) == 0
+
+
+def test_recall_is_compared_as_far_as_both_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    deep, shallow = make_run(Path("deep"), [(0.1, 100)]), make_run(Path("shallow"), [(0.1, 100)], num_asked=6)
+    assert main(["evaluate", "compare", str(deep), str(shallow), "--json"]) == 0
+    figures = [each["what"] for each in json.loads(capsys.readouterr().out)["differences"]]
+    assert [what for what in figures if what.startswith("recall")] == ["recall@1", "recall@5"]
+    assert "median heading error deg" in figures
 
 
 @pytest.mark.parametrize("text", ["5", "a,b", "1,2,3", "0,2", "1,nan", "inf,2", "1,181"])

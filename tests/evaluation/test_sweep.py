@@ -46,6 +46,15 @@ def write_sweep(folder: Path, axes: str = AXES, settings: str = SETTINGS, more: 
     return path
 
 
+def error_with_other_weights(conf: Path, info: Path) -> str:
+    """What a sweep says of its first run once that was made with other weights."""
+    before = info.read_text("utf-8")
+    info.write_text(json.dumps({**json.loads(before), "weights": {"disk": "0" * 64}}), "utf-8")
+    error = run_sweep(read_plan(conf)).rows[0].error
+    info.write_text(before, "utf-8")
+    return str(error)
+
+
 def test_every_combination_once_and_then_from_the_disk(
     sets: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +101,9 @@ def test_every_combination_once_and_then_from_the_disk(
     changed = run_sweep(read_plan(conf))
     photo.write_bytes(before)
     assert all("was changed since" in str(row.error) for row in changed.rows)
+
+    # Nor is what other weights found.
+    assert "weights" in error_with_other_weights(conf, sets / "runs" / rows[0]["run"] / "run.json")
 
     # Another value of an axis stands beside the old ones; other settings of the same runs do not.
     other = write_sweep(sets, settings=SETTINGS.replace("num_clusters = 8", "num_clusters = 9"))

@@ -83,6 +83,9 @@ def _write_nested(name: str, values: dict[str, Any]) -> None:
         kinds = ", ".join(f"{kind} {count}" for kind, count in values["by_kind"].items() if count)
         dropped = ", dropped" if values["dropped"] else ""
         typer.echo(f"leaks: {values['num_leaking']} of {values['num_queries']} photos ({kinds}){dropped}")
+    elif name == "num_values_of_ungrouped":
+        for column, count in values.items():
+            typer.echo(f"not grouped by {column}: it has {count} values")
     elif name in {"trust", "open_set"}:
         for key, value in values.items():
             if isinstance(value, int | float):

@@ -22,7 +22,7 @@ from geonav.errors import ImageError, UsageError
 from geonav.evaluation import provenance
 from geonav.evaluation.leaks import checked_for_leaks
 from geonav.evaluation.metrics import Threshold
-from geonav.evaluation.outputs import references_of, write_outputs
+from geonav.evaluation.outputs import changed_since, known_leaks, references_of, write_outputs
 from geonav.evaluation.query_set import (
     Query,
     check_not_swapped,
@@ -43,7 +43,8 @@ from geonav.pipeline.localize import Localizer
 from geonav.pipeline.retrieval import is_itself
 from geonav.pipeline.view_matches import ViewMatches, view_matches_path, write_view_matches
 
-# Hits that are kept of each query.
+# Memory is noted anew once it has grown by so much: a file a photo is too much to write.
+_NOTED_BEYOND = 1.02
 
 
 @dataclass(frozen=True)
@@ -152,12 +153,16 @@ def report_of(
     run: Run, within_m: float, thresholds: Sequence[Threshold] = (), *, write: bool = False, drop_leaks: bool = False
 ) -> EvaluationReport:
     """Score a run, and write what follows from it where that is wanted."""
-    run, leaks = checked_for_leaks(run, references_of(run), drop=drop_leaks)
+    references = references_of(run)
+    run, leaks = checked_for_leaks(run, references, drop=drop_leaks)
     scores = score_run(run, within_m)
     summary = summarise(
         scores, results=run.results, info=run.info, within_m=within_m, thresholds=thresholds, depth=run.depth
     )
-    summary["leaks"] = leaks
+    summary["leaks"] = leaks or known_leaks(run.folder)
+    if references is not None and changed_since(run, references):
+        changed = f"{references.path} was changed since this run: pictures and leaks are of what it holds now"
+        summary["notes"] = [*summary.get("notes", ()), changed]
     if write:
         write_outputs(run, scores, summary)
     return EvaluationReport(run.info.name, scores, run.results, summary, run.folder if write else None)
@@ -183,11 +188,16 @@ def _run(
     locating = _Locating(localizer, places, folder)
     for number, query in enumerate(queries[done:], start=done + 1):
         append(folder, *locating.locate(query))
+        _note_memory(folder)
         announce(on_progress, ProgressEvent("evaluate", number, len(queries), query.name))
-    peaks = [peak for peak in (info.peak_memory_bytes, provenance.peak_memory_bytes()) if peak]
-    if done < len(queries) and peaks:
-        write_info(folder, (read_info(folder) or info).model_copy(update={"peak_memory_bytes": max(peaks)}))
     return read_run(folder)
+
+
+def _note_memory(folder: Path) -> None:
+    """Keep the most memory of all processes that worked on a run, so that one that is killed counts too."""
+    info, peak = read_info(folder), provenance.peak_memory_bytes()
+    if info is not None and peak is not None and peak > _NOTED_BEYOND * (info.peak_memory_bytes or 0):
+        write_info(folder, info.model_copy(update={"peak_memory_bytes": peak}))
 
 
 def _info(name: str, query_set: str, experiment: Experiment, localizer: Localizer) -> RunInfo:
@@ -226,6 +236,7 @@ class _Locating:
         """What was asked and what was found; a photo that cannot be read is one that was not located."""
         found: list[Retrieved] = []
         matches: list[ViewMatches] = []
+        unreadable: str | None = None
         try:
             result = self._localizer.locate(
                 query.photo,
@@ -236,14 +247,15 @@ class _Locating:
                 on_matched=matches.extend,
             )
         except ImageError as error:
+            unreadable = str(error)
             result = LocalizationResult(
-                query=str(query.photo), status="not_located", reason=str(error), geonav_version=__version__
+                query=str(query.photo), status="not_located", reason=unreadable, geonav_version=__version__
             )
         if matches:
             write_view_matches(view_matches_path(self._folder, query.name), matches)
-        return self._record(query, found[0] if found else Retrieved()), result
+        return self._record(query, found[0] if found else Retrieved(), unreadable), result
 
-    def _record(self, query: Query, retrieved: Retrieved) -> QueryRecord:
+    def _record(self, query: Query, retrieved: Retrieved, unreadable: str | None) -> QueryRecord:
         sha256 = query.sha256()
         others = (hit for hit in retrieved.hits if not is_itself(self._references, hit.uid, sha256))
         hits = list(islice(others, NUM_HITS))
@@ -251,9 +263,11 @@ class _Locating:
         lat, lng = ([_known(column, row) for row in rows] for column in (self._places.lat, self._places.lng))
         return QueryRecord(
             name=query.name,
-            photo=str(query.photo),
+            photo=str(query.photo.absolute()),
             sha256=sha256,
-            mask=None if query.mask is None else str(query.mask),
+            error=unreadable,
+            mask=query.mask_path,
+            camera=query.camera_text,
             is_distractor=query.is_distractor,
             truth=truth_of(query, self._references.frame, self._references.alt_datum),
             groups=query.groups,

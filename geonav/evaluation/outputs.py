@@ -9,11 +9,15 @@ from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
+from geonav.config import GeonavConfig
 from geonav.data.database import Database
+from geonav.data.files import read_json_object
 from geonav.errors import DatabaseError
+from geonav.evaluation import provenance
 from geonav.evaluation.record import QueryScore
-from geonav.evaluation.run_folder import Run, write_scores
+from geonav.evaluation.run_folder import SUMMARY_FILE, Run, write_scores
 from geonav.formats.geojson import write_geojson
 from geonav.formats.kml import write_kml
 from geonav.formats.ltvl import write_ltvl
@@ -51,6 +55,24 @@ def references_of(run: Run) -> Database | None:
         return Database.open(Path(run.info.reference_set))
     except DatabaseError:
         return None
+
+
+def changed_since(run: Run, references: Database) -> bool:
+    """Whether the references' features or index are others than those of a run."""
+    try:
+        config = GeonavConfig.model_validate(run.info.config)
+    except ValidationError:
+        return False  # settings of another version: nothing can be said
+    return bool(run.info.stamps) and run.info.stamps != provenance.stamps(references, config)
+
+
+def known_leaks(folder: Path) -> dict[str, Any]:
+    """The leaks that were found while the references were there; nothing where none were looked for."""
+    try:
+        leaks = read_json_object(folder / SUMMARY_FILE).get("leaks")
+    except DatabaseError:
+        return {}
+    return leaks if isinstance(leaks, dict) else {}
 
 
 def _posed(poses: Iterable[tuple[str, object]]) -> list[Pose]:

@@ -68,6 +68,19 @@ class Query:
     is_distractor: bool = False
     from_database: bool = False
 
+    @property
+    def camera_text(self) -> str | None:
+        """The camera as a record keeps it: model, width, height and parameters."""
+        if self.camera is None:
+            return None
+        numbers = (self.camera.width, self.camera.height, *self.camera.params)
+        return " ".join([self.camera.model, *(f"{number:.12g}" for number in numbers)])
+
+    @property
+    def mask_path(self) -> str | None:
+        """The mask's path from the root, as a record keeps it."""
+        return None if self.mask is None else str(self.mask.absolute())
+
     def sha256(self) -> str:
         """Of the photo's file, hexadecimal; empty where it cannot be read."""
         try:

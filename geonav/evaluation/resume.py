@@ -64,6 +64,8 @@ def other_queries(run: Run, queries: Sequence[Query]) -> str | None:
         if record.sha256 != query.sha256():
             return f"the photo {query.photo} was changed since"
         told = record.truth, record.groups, record.captured_at, record.sequence
+        if (record.camera, record.mask) != (query.camera_text, query.mask_path):
+            return f"the camera or the mask of {query.name} was changed since"
         if told != (truth_of(query, frame, run.info.alt_datum), query.groups, query.captured_at, query.sequence):
             return f"what is said of {query.name} was changed since"
     return None

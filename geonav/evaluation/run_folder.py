@@ -34,6 +34,7 @@ from geonav.settings.stages import LocalizeConfig
 RUN_FILE = "run.json"
 QUERIES_FILE = "queries.jsonl"
 RESULTS_FILE = "results.jsonl"
+SUMMARY_FILE = "summary.json"
 Line = TypeVar("Line", bound=BaseModel)
 
 
@@ -162,7 +163,7 @@ def write_scores(folder: Path, scores: Sequence[QueryScore], summary: dict[str, 
     """
     atomic_write_bytes(folder / "scores.jsonl", _jsonl(scores))
     atomic_write_bytes(folder / "scores.csv", _csv(scores).encode())
-    atomic_write_json(folder / "summary.json", summary)
+    atomic_write_json(folder / SUMMARY_FILE, summary)
 
 
 def _jsonl(lines: Sequence[BaseModel]) -> bytes:

@@ -28,11 +28,22 @@ def score_run(run: Run, within_m: float = 25.0) -> tuple[QueryScore, ...]:
         run: as :func:`geonav.evaluation.run_folder.read_run` gives it.
         within_m: a reference up to this distance from the truth is a right one.
     """
-    return tuple(score_query(record, result, within_m) for record, result in zip(run.records, run.results, strict=True))
+    least = run.min_inliers
+    pairs = zip(run.records, run.results, strict=True)
+    return tuple(score_query(record, result, within_m, least) for record, result in pairs)
 
 
-def score_query(record: QueryRecord, result: LocalizationResult, within_m: float = 25.0) -> QueryScore:
-    """Score one query; whatever needs a truth that is not known stays None."""
+def score_query(
+    record: QueryRecord, result: LocalizationResult, within_m: float = 25.0, min_inliers: int = 30
+) -> QueryScore:
+    """Score one query; whatever needs a truth that is not known stays None.
+
+    Args:
+        record: what was asked and retrieved.
+        result: what was found.
+        within_m: a reference up to this distance from the truth is a right one.
+        min_inliers: agreeing keypoints that a pose had to have.
+    """
     errors: dict[str, Any] = {}
     if result.E is not None and record.truth is not None:
         errors = _errors(result, record.truth)
@@ -45,7 +56,7 @@ def score_query(record: QueryRecord, result: LocalizationResult, within_m: float
         reason=result.reason,
         is_distractor=record.is_distractor,
         groups=record.groups,
-        failure=failure_of(record, result, (position, turned), within_m),
+        failure=failure_of(record, result, (position, turned), within_m, min_inliers),
         semi_major_m=None if result.ellipse_95 is None else result.ellipse_95.semi_major_m,
         azimuth_std_deg=result.azimuth_std_deg,
         confidence=confidence_of(result),

@@ -40,7 +40,8 @@ def summarise(
 
     Args:
         scores: of every query and distractor.
-        results: in the same order; gives the seconds of each stage and which queries are references.
+        results: in the same order; gives the seconds of each stage, distractors not counted, and which queries are
+            references.
         info: gives name, seed and memory.
         within_m: which references were taken for right ones.
         thresholds: metres and degrees, counted besides the field's and LaMAR's.
@@ -71,9 +72,18 @@ def summarise(
         "errors": error_summary(asked, seed),
         "cumulative": cumulative(asked),
         "groups": _groups(asked, wanted, seed),
+        "num_values_of_ungrouped": {
+            column: len(values) for column, values in _columns(asked).items() if len(values) > _MOST_GROUPS
+        },
         "trust": trust_summary(scores),
         "open_set": open_set_summary(scores),
-        "seconds": seconds([result.seconds for result in results if result.seconds]),
+        "seconds": seconds(
+            [
+                each.seconds
+                for each, score in zip(results, scores, strict=False)
+                if each.seconds and not score.is_distractor
+            ]
+        ),
         "peak_memory_bytes": info.peak_memory_bytes if info else None,
         **({"notes": info.notes} if info and info.notes else {}),
     }
@@ -86,12 +96,17 @@ def _is_reference(result: LocalizationResult) -> bool:
 
 def _groups(scores: Sequence[QueryScore], thresholds: Sequence[Threshold], seed: int) -> dict[str, Any]:
     """By column and value, the figures of the queries with it."""
-    found: dict[str, Any] = {}
-    for column in sorted({name for score in scores for name in score.groups}):
-        values = sorted({score.groups.get(column, "") for score in scores})
-        if len(values) <= _MOST_GROUPS:
-            found[column] = {
-                value: figures([score for score in scores if score.groups.get(column, "") == value], thresholds, seed)
-                for value in values
-            }
-    return found
+    return {
+        column: {
+            value: figures([score for score in scores if score.groups.get(column, "") == value], thresholds, seed)
+            for value in values
+        }
+        for column, values in _columns(scores).items()
+        if len(values) <= _MOST_GROUPS
+    }
+
+
+def _columns(scores: Sequence[QueryScore]) -> dict[str, list[str]]:
+    """The values of each column of the query table."""
+    names = sorted({name for score in scores for name in score.groups})
+    return {name: sorted({score.groups.get(name, "") for score in scores}) for name in names}

@@ -34,6 +34,7 @@ _KNOWN = (
     Outcome("right", "right", GOOD, "Located, no further from the truth than 5 m and 10 degrees."),
     Outcome("distractor_refused", "rightly refused", GOOD, "Taken elsewhere, and not answered."),
     Outcome("located", "located", GOOD, "A pose was found and accepted; no truth to compare with."),
+    Outcome("unreadable", "unreadable", WEAK, "The photo's file could not be read."),
     Outcome("not_retrieved", "not retrieved", WEAK, "No reference from near the truth is among the best hits."),
     Outcome("not_matched", "not matched", WEAK, "References from near the truth were found, but too little matches."),
     Outcome("no_geometry", "no geometry", WEAK, "Keypoints match, but no pose that could be believed explains them."),

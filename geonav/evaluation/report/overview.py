@@ -133,6 +133,10 @@ def _groups(summary: Summary) -> list[str]:
                 cells["median"] = metres(figures["median_m"])
             rows.append((value or "(none)", cells))
         found.append(grid(f"By {column}", rows))
+    found += [
+        f"<p class=soft>Not grouped by {html.escape(column)}: it has {count} values."
+        for column, count in summary.get("num_values_of_ungrouped", {}).items()
+    ]
     return found
 
 

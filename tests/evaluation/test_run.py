@@ -6,11 +6,8 @@ What is located is given by a stand-in, so that every byte of the rest can be to
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,78 +15,17 @@ import pytest
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.metadata import ImageMetadata
-from geonav.data.results import LocalizationResult
-from geonav.errors import DatabaseError, ImageError, InputError, UsageError
-from geonav.evaluation import experiment as module
+from geonav.errors import DatabaseError, InputError, UsageError
 from geonav.evaluation.experiment import Experiment, evaluate, rescore
 from geonav.evaluation.run_folder import read_run
-from geonav.pipeline.hits import Retrieved
-from geonav.pipeline.view_matches import ViewMatches
 from tests.evaluation.ltvl_score import score
-from tests.evaluation.report.made import CAMERA, ORIGIN, located, matches, noise, pose_at
+from tests.evaluation.report.made import CAMERA, noise, pose_at
+from tests.evaluation.stand_in import PLACES, StandIn, run
 
-# Metres east, and how far to the east of that the stand-in finds them; None is refused.
-PLACES = {"q0": (1.0, 0.1), "q1": (2.0, 0.3), "q2": (3.0, None), "q3": (4.0, 9.0), "q4 #5": (5.0, 0.05)}
 DERIVED = {
     "scores.jsonl", "scores.csv", "summary.json", "poses.txt", "truth.txt", "results.geojson", "results.kml",
     "report.html",
 }  # fmt: skip
-
-
-class StandIn:
-    """Answers by the name of the photo; ``asked`` counts, and ``stop_at`` plays the kill."""
-
-    asked: list[str]
-    stop_at: int | None
-
-    def __init__(self, references: Database, config: GeonavConfig) -> None:
-        self.database, self.config = references, config
-        self.settings: dict[str, Any] = {"local": {"weights_sha256": "ab12"}}
-
-    def locate(
-        self,
-        path: Path,
-        *,
-        on_retrieved: Callable[[Retrieved], None],
-        on_matched: Callable[[list[ViewMatches]], None],
-        **_: object,
-    ) -> LocalizationResult:
-        if StandIn.stop_at == len(StandIn.asked):
-            raise KeyboardInterrupt
-        name = path.parent.name if path.name != "far.jpg" else "far"
-        StandIn.asked.append(name)
-        if name == "far":
-            msg = f"{path} cannot be decoded: replace it"
-            raise ImageError(msg)
-        east, off = PLACES[name]
-        on_retrieved(Retrieved())
-        on_matched([matches("r", 30)])
-        if off is None:
-            return LocalizationResult(query=str(path), status="not_located", reason="too few", seconds={"pose": 0.1})
-        return located(str(path), east + off, 0.0)
-
-
-@pytest.fixture
-def references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
-    """One reference; queries in a database beside it and a folder with a photo from elsewhere."""
-    monkeypatch.setattr(module, "Localizer", StandIn)
-    StandIn.asked, StandIn.stop_at = [], None
-    found = Database.create(tmp_path / "references", ORIGIN)
-    pose, sha256 = pose_at(0.0, 0.0).tolist(), hashlib.sha256(noise(99)).hexdigest()
-    found.add_entry("r", noise(99), ImageMetadata(w=320, h=240, K=CAMERA, E=pose, source_sha256=sha256))
-    queries = Database.create(tmp_path / "queries", ORIGIN)
-    for i, (uid, (east, _)) in enumerate(PLACES.items()):
-        queries.add_entry(uid, noise(i), ImageMetadata(w=320, h=240, K=CAMERA, E=pose_at(east, 0.0, 31.0).tolist()))
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/far.jpg").write_bytes(noise(50))
-    return found
-
-
-def run(references: Database, out: str = "out", config: GeonavConfig | None = None, name: str = "night") -> Path:
-    root = references.path.parent
-    experiment = Experiment(name, [root / "elsewhere"])
-    evaluate(root / "queries", references, config, experiment=experiment, output=root / out)
-    return root / out
 
 
 def recorded(folder: Path) -> dict[str, bytes]:

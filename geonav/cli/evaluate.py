@@ -210,6 +210,9 @@ def run(
         if distractors or threshold or drop_leaks:
             msg = "--retrieval-only counts recall alone: leave out --distractors, --threshold and --drop-leaks"
             raise UsageError(msg)
+        if queries.is_file():
+            msg = f"--retrieval-only takes a database, which {queries} is not: leave it out, recall is counted anyway"
+            raise UsageError(msg)
         from geonav.pipeline.recall import evaluate_retrieval
 
         with progress_bars(session) as on_progress:

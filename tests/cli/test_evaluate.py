@@ -122,12 +122,17 @@ def test_runs_lie_under_the_name_of_the_experiment(calls: list[dict[str, Any]], 
         ),
         (["--query-set", "q", "--reference-set", "references", "--exp-name", "../x"], "../x"),
         (["--query-set", "q", "--reference-set", "references", "--retrieval-only", "--distractors", "x"], "retrieval"),
+        (
+            ["--query-set", "t.csv", "--reference-set", "references", "--retrieval-only"],
+            "takes a database, which t.csv",
+        ),
     ],
     ids=str,
 )
 def test_what_makes_no_sense_is_one_line(
     options: list[str], message: str, calls: list[dict[str, Any]], run: Run
 ) -> None:
+    Path("t.csv").write_text("path,lat,lng\n")
     ended = run("evaluate", *options)
     assert (ended.code, ended.out, ended.err.count("\n")) == (3 if "../x" in options else 2, "", 1)
     assert message in ended.err

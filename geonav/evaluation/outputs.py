@@ -72,7 +72,7 @@ def known_leaks(folder: Path) -> dict[str, Any]:
         leaks = read_json_object(folder / SUMMARY_FILE).get("leaks")
     except DatabaseError:
         return {}
-    return leaks if isinstance(leaks, dict) else {}
+    return {**leaks, "dropped": False} if isinstance(leaks, dict) and leaks else {}
 
 
 def _posed(poses: Iterable[tuple[str, object]]) -> list[Pose]:

@@ -55,8 +55,8 @@ def compare(
     from geonav.evaluation.metrics import THRESHOLDS
     from geonav.evaluation.run_folder import read_run
 
-    if html is not None and not html.absolute().parent.is_dir():
-        msg = f"there is no folder {html.parent} for --html {html}: make it first"
+    if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
+        msg = f"--html {html} is a folder, or is in none: name a file in a folder that exists"
         raise InputError(msg)
     wanted = thresholds_of(threshold) or THRESHOLDS
     found = compare_runs(read_run(a), read_run(b), _radius(context, recall_within), wanted)

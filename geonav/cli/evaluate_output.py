@@ -31,6 +31,9 @@ def write_evaluation(report: EvaluationReport, *, as_json: bool) -> None:
         _write_groups(report.summary.get("groups", {}))
         if report.folder is not None:
             typer.echo(f"report: {report.folder / 'report.html'}")
+    if not report.photos:
+        msg = "the run holds no finished query: go on with it by the command that began it"
+        raise NotLocatedError(msg)
     if not report.summary["num_located"]:
         msg = f"none of the {len(report.photos)} photos was located; each says why"
         raise NotLocatedError(msg)

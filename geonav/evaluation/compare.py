@@ -12,11 +12,13 @@ from geonav.errors import InputError
 from geonav.evaluation.metrics import RANKS, THRESHOLDS, Threshold, is_within
 from geonav.evaluation.outcome import outcome
 from geonav.evaluation.paired import mcnemar_p, median_difference, share_difference, wilcoxon_p
-from geonav.evaluation.record import QueryRecord, QueryScore
+from geonav.evaluation.record import QueryRecord, QueryScore, Truth
 from geonav.evaluation.run_folder import Run
 from geonav.evaluation.scoring import orientation_error_deg, position_error_m, score_run
 
 Pair = tuple[QueryScore, QueryScore]
+# Rounding between frames; a place that was corrected is further off.
+_SAME_DEG, _SAME_M, _SAME_TURN_DEG = 1e-8, 1e-3, 1e-5
 
 
 @dataclass(frozen=True)
@@ -139,14 +141,20 @@ def _difference(a: QueryRecord, b: QueryRecord) -> str | None:
     """What two records of one name differ in that makes errors incomparable; frames may differ, places may not."""
     if a.sha256 and b.sha256 and a.sha256 != b.sha256:
         return "is not the same photo"
-    if a.is_distractor == b.is_distractor and _place(a) != _place(b):
+    if a.truth is not None and b.truth is not None and not _is_same_place(a.truth, b.truth):
         return "has not the same true place"
     return None
 
 
-def _place(record: QueryRecord) -> tuple[float | None, ...] | None:
-    truth = record.truth
-    return None if truth is None else (truth.lat, truth.lng, truth.alt, truth.azimuth)
+def _is_same_place(a: Truth, b: Truth) -> bool:
+    """Whether two truths are one, computed in frames of different origins; what one does not know is not compared."""
+    apart = [abs(a.lat - b.lat) / _SAME_DEG, abs(a.lng - b.lng) / _SAME_DEG]
+    if a.alt is not None and b.alt is not None:
+        apart.append(abs(a.alt - b.alt) / _SAME_M)
+    if a.azimuth is not None and b.azimuth is not None:
+        turn = abs((a.azimuth - b.azimuth + 180.0) % 360.0 - 180.0)
+        apart.append(turn / _SAME_TURN_DEG)
+    return max(apart) <= 1.0
 
 
 def compare_scores(

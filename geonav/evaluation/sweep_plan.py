@@ -28,6 +28,7 @@ _OWN = {"query_set", "reference_set", "distractors", "output", "thresholds", "ax
 # File names end at 255 bytes, and a folder of runs lies beneath others.
 _LONGEST_NAME = 80
 _MOST = 1000
+_MOST_DEG = 180.0
 Value = str | int | float | bool
 
 
@@ -192,6 +193,8 @@ def _table(path: Path, name: str, value: object) -> dict[str, Any]:
 
 def _threshold(path: Path, value: object) -> Threshold:
     if isinstance(value, list) and len(value) == 2 and all(type(each) in {int, float} and each > 0 for each in value):
-        return float(value[0]), float(value[1])
-    msg = f"{path}: thresholds are metres and degrees, as in [[0.25, 2], [5, 10]], not {value}"
+        metres, degrees = float(value[0]), float(value[1])
+        if math.isfinite(metres) and degrees <= _MOST_DEG:
+            return metres, degrees
+    msg = f"{path}: thresholds are metres and degrees up to 180, as in [[0.25, 2], [5, 10]], not {value}"
     raise ConfigError(msg)

@@ -137,8 +137,10 @@ def test_what_cannot_be_compared(day: Path, capsys: pytest.CaptureFixture[str]) 
     Path("empty").mkdir()
     assert main(["evaluate", "compare", str(day), "empty"]) == 3
     assert "empty" in capsys.readouterr().err
-    assert main(["evaluate", "compare", str(day), str(day), "--html", "nowhere/both.html"]) == 3
-    assert capsys.readouterr().err == "error: there is no folder nowhere for --html nowhere/both.html: make it first\n"
+    for page in ("nowhere/both.html", "empty"):
+        assert main(["evaluate", "compare", str(day), str(day), "--html", page]) == 3
+        message = f"error: --html {page} is a folder, or is in none: name a file in a folder that exists\n"
+        assert capsys.readouterr().err == message
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,18 @@ def test_runs_that_are_not_of_the_same_queries_or_judged_otherwise(
     assert error.count("\n") == 1
     if "--recall-within" in message:
         assert main(["evaluate", "compare", *folders, "--recall-within", "10"]) == 0
+
+
+def test_one_truth_seen_from_two_origins_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Computed in the frames of two databases, a place comes out the same but for rounding, 359.99.. degrees is 0."""
+    one, other = (make_run(Path(name), [(0.1, 100)]) for name in ("one", "other"))
+    path = other / "queries.jsonl"
+    path.write_text(path.read_text("utf-8").replace('"lat":48.94', '"lat":48.94000000000001'), "utf-8")
+    path.write_text(path.read_text("utf-8").replace('"azimuth":0.0', '"azimuth":359.9999999'), "utf-8")
+    assert main(["evaluate", "compare", str(one), str(other)]) == 0
+    path.write_text(path.read_text("utf-8").replace('"azimuth":359.9999999', '"azimuth":359.9'), "utf-8")
+    assert main(["evaluate", "compare", str(one), str(other)]) == 3
+    assert "has not the same true place" in capsys.readouterr().err
 
 
 def test_recall_is_compared_as_far_as_both_asked(capsys: pytest.CaptureFixture[str]) -> None:

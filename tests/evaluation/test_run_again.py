@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from geonav.cli.app import main
 from geonav.data.database import Database
 from geonav.errors import UsageError
 from geonav.evaluation import provenance
@@ -93,6 +94,14 @@ def test_a_photo_that_cannot_be_read_failed_for_that(references: Database) -> No
     report = evaluate(queries.path, references)
     assert [score.failure for score in report.photos if score.name == "q1"] == ["unreadable"]
     assert report.summary["failures"]["unreadable"] == 1
+
+
+def test_a_run_that_has_just_begun_says_so(references: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    StandIn.stop_at = 0
+    with pytest.raises(KeyboardInterrupt):
+        run(references)
+    assert main(["evaluate", str(references.path.parent / "out")]) == 7
+    assert "the run holds no finished query: go on with it" in capsys.readouterr().err
 
 
 def test_columns_of_too_many_values_are_named() -> None:

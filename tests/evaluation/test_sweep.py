@@ -152,6 +152,7 @@ def test_axes_that_are_none(axes: str, said: str, tmp_path: Path) -> None:
     [
         ("top_k = 4\n", "settings of geonav go under [settings]"),
         ("thresholds = [[1]]\n", "thresholds are metres and degrees"),
+        ("thresholds = [[1, 400]]\n", "degrees up to 180"),
         ("thresholds = 3\n", "thresholds needs a list"),
         ("query_set = 'again'\n", "cannot be read"),
     ],

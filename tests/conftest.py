@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-
 # A shell starts what it puts into the background deaf to interrupts, and children inherit that: tests interrupt them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.geonav-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check clean
+.PHONY: help install demo test test-slow bench check clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: install  ## run the tests but the slow ones
 
 test-slow: install  ## run the slow tests: the whole table of measurements
 	$(BIN)/python -m pytest -m slow
+
+bench: install  ## time everything beside the usual way of doing it, into bench.json; QUICK=1 takes a minute or two
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
 
 check: install  ## formatter, linter, types and import directions
 	$(BIN)/ruff format --check

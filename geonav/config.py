@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
@@ -55,6 +55,11 @@ class GeonavConfig(Section):
     database: Path | None = Field(None, description="folder of the database")
     cache_dir: Path | None = Field(None, description="folder for what is fetched; the system's own place if not given")
     device: str = Field("auto", description="where networks run: auto, cpu, cuda, cuda:N or mps")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="numbers that networks compute with: auto (what the processor is fastest in and is exact enough), "
+        "float32, bfloat16 or float16",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of every random choice")
     local: LocalConfig = Field(default_factory=LocalConfig, description="local features")
     retrieval: GlobalConfig = Field(default_factory=GlobalConfig, alias="global", description="global descriptors")

@@ -18,6 +18,7 @@ from geonav.cli.options import (
     JsonOption,
     MatcherOption,
     ModelOption,
+    PrecisionOption,
     SeedOption,
     TopKOption,
     setting,
@@ -170,6 +171,7 @@ def run(
     drop_leaks: DropLeaksOption = False,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
     folder: OutputOption = None,
 ) -> None:
@@ -199,6 +201,7 @@ def run(
         "database": reference_set,
         "seed": seed,
         "device": device,
+        "precision": precision,
         "localize": {"top_k": top_k, "exif_gps": exif_gps},
         "local": {"model": model, "matcher": matcher},
         "global": {"descriptor": descriptor},

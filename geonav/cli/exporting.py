@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from geonav.cli import output
-from geonav.cli.options import DatabaseOption, DeviceOption, JsonOption, MatcherOption, ModelOption
+from geonav.cli.options import (
+    DatabaseOption,
+    DeviceOption,
+    JsonOption,
+    MatcherOption,
+    ModelOption,
+    PrecisionOption,
+)
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, database_path
 from geonav.errors import UsageError
@@ -94,13 +101,16 @@ def hloc(
     model: ModelOption = None,
     matcher: MatcherOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write local features, pairs, a query list with intrinsics and, if asked, matches as hloc keeps them."""
     from geonav.pipeline.export_hloc import HlocExport, export_hloc
 
     session = Session.of(context)
-    config = session.config({"database": database, "device": device, "local": {"model": model, "matcher": matcher}})
+    config = session.config(
+        {"database": database, "device": device, "precision": precision, "local": {"model": model, "matcher": matcher}}
+    )
     options = HlocExport(naming=names.value, num_pairs=num_pairs, matches=matches)
     with progress_bars(session) as on_progress:
         report = export_hloc(database_path(config), folder, config, options, on_progress)

@@ -27,6 +27,7 @@ from geonav.cli.options import (
     NumClustersOption,
     OutputDimOption,
     PcaOption,
+    PrecisionOption,
     SeedOption,
     WhiteningOption,
 )
@@ -54,6 +55,7 @@ def local(
     max_side_px: MaxSideOption = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find and describe the keypoints of every photo that lacks them."""
@@ -68,7 +70,7 @@ def local(
         "max_side_px": max_side_px,
         "batch_size": batch_size,
     }
-    config = session.config({"database": database, "device": device, "local": section})
+    config = session.config({"database": database, "device": device, "precision": precision, "local": section})
     with progress_bars(session) as on_progress:
         report = index_local(open_database(config), config, on_progress)
     output.write_index(report, as_json=as_json)
@@ -91,6 +93,7 @@ def global_(
     whitening: WhiteningOption = None,
     index: IndexOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     seed: SeedOption = None,
     retrain: RetrainOption = False,
     as_json: JsonOption = False,
@@ -112,7 +115,7 @@ def global_(
         "whitening": whitening,
         "index": index,
     }
-    shared = {"database": database, "device": device, "seed": seed, "local": {"model": model}}
+    shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
     config = session.config({**shared, "global": section})
     with progress_bars(session) as on_progress:
         report = index_global(open_database(config), config, on_progress, retrain=retrain)

@@ -17,6 +17,7 @@ from geonav.cli.options import (
     JsonOption,
     MatcherOption,
     ModelOption,
+    PrecisionOption,
     SeedOption,
     TopKOption,
 )
@@ -101,6 +102,7 @@ def localize(  # noqa: PLR0915 - one statement an option
     mask: MaskOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
     html: HtmlOption = None,
@@ -127,7 +129,14 @@ def localize(  # noqa: PLR0915 - one statement an option
         "rerank": rerank, "group": group,
     }  # fmt: skip
     networks = {"local": {"model": model, "matcher": matcher}, "global": {"descriptor": descriptor}}
-    overrides = {"database": database, "seed": seed, "device": device, "localize": section, "search": search}
+    overrides = {
+        "database": database,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "localize": section,
+        "search": search,
+    }
     config = session.config({**overrides, **networks})
     given = None if camera is None else _parsed(camera)
     if mask is not None and not mask.is_file():

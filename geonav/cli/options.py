@@ -17,6 +17,15 @@ from pydantic.fields import FieldInfo
 from geonav.config import GeonavConfig
 
 
+class Precision(StrEnum):
+    """Numbers that networks compute with."""
+
+    AUTO = "auto"
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
 class AltDatum(StrEnum):
     """What heights are measured from."""
 
@@ -54,6 +63,7 @@ DATABASE_NOTE = "; also GEONAV_DATABASE or geonav.toml"
 
 DatabaseOption = Annotated[Path | None, setting("database", "--database", "-d", note=DATABASE_NOTE)]
 DeviceOption = Annotated[str | None, setting("device", "--device")]
+PrecisionOption = Annotated[Precision | None, setting("precision", "--precision")]
 SeedOption = Annotated[int | None, setting("seed", "--seed")]
 TopKOption = Annotated[int | None, setting("localize.top_k", "--top-k")]
 JsonOption = Annotated[

@@ -14,6 +14,7 @@ from geonav.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PrecisionOption,
     SeedOption,
     TopKOption,
 )
@@ -74,6 +75,7 @@ def search(
     descriptor: DescriptorOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
+    precision: PrecisionOption = None,
     as_json: JsonOption = False,
     geojson: GeoJsonOption = None,
     html: HtmlOption = None,
@@ -87,7 +89,7 @@ def search(
         "rerank": rerank, "group": group,
     }  # fmt: skip
     config = session.config({
-        "database": database, "seed": seed, "device": device, "local": {"model": model},
+        "database": database, "seed": seed, "device": device, "precision": precision, "local": {"model": model},
         "global": {"descriptor": descriptor},
         "localize": {"top_k": top_k, "exif_gps": exif_gps}, "search": section,
     })  # fmt: skip

@@ -73,10 +73,14 @@ def machine(config: GeonavConfig) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "device": config.device,
+        "precision": config.precision,
     }
     torch = sys.modules.get("torch")
     if torch is not None:
+        from geonav.vision.devices import pick_device, pick_dtype
+
         found["threads"] = torch.get_num_threads()
+        found["precision"] = str(pick_dtype(pick_device(config.device), config.precision)).removeprefix("torch.")
         if torch.cuda.is_available():
             found["gpu"] = torch.cuda.get_device_name()
     return found

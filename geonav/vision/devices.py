@@ -6,6 +6,8 @@ import torch
 
 from geonav.errors import UsageError
 
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
 
 def available_devices() -> list[str]:
     """The processors of this machine, best first."""
@@ -32,14 +34,27 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def matching_dtype(device: torch.device) -> torch.dtype:
-    """The number format that matching is fastest in and still exact enough: bfloat16 where the hardware has it.
+def pick_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """The number format for what may lose digits; ``auto`` is the fastest that the processor itself computes in.
 
-    Matching decides which keypoints belong together, not where they are: half precision changes about one
-    match in a thousand. Only processors that compute in bfloat16 gain from it; others emulate it slowly.
+    Positions, sums and decisions are in float32 whatever is picked, so half precision moves keypoints by a tenth of a
+    pixel and changes about one match in a thousand. A processor that only emulates it would be slower, not faster.
     """
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.bfloat16
-    if device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
-        return torch.bfloat16
-    return torch.float32
+    if precision != "auto":
+        return _DTYPES[precision]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device.type == "mps":
+        return torch.float16
+    return torch.bfloat16 if _computes_bfloat16() else torch.float32
+
+
+def _computes_bfloat16() -> bool:
+    """Whether the CPU has instructions for it, and the libraries are not told to leave them alone."""
+    has_instructions = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    may_use_them = torch.backends.cpu.get_cpu_capability() == "AVX512" and _libraries_compute_bfloat16()
+    return has_instructions and may_use_them
+
+
+def _libraries_compute_bfloat16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

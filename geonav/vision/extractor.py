@@ -17,7 +17,7 @@ from geonav.data.features import LocalFeatures
 from geonav.errors import UsageError
 from geonav.settings.stages import LocalConfig
 from geonav.vision.base import Mask, Pixels
-from geonav.vision.devices import pick_device
+from geonav.vision.devices import pick_device, pick_dtype
 from geonav.vision.peaks import textured
 from geonav.vision.resize import Scale, fitted, padded_batch, resized, rounded_to
 from geonav.vision.weights import sha256_of, weights_path
@@ -54,10 +54,13 @@ class HeatmapExtractor(ABC):
     own_threshold: float
     resizes_to_multiple = False
 
-    def __init__(self, local: LocalConfig, device: torch.device, weights: Path) -> None:
-        """Build the network from the file ``weights`` on ``device``."""
+    def __init__(
+        self, local: LocalConfig, device: torch.device, weights: Path, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Build the network from the file ``weights`` on ``device``; what may be computed in ``dtype`` is."""
         self.local = local
         self.device = device
+        self._dtype = dtype
         self._sha256 = sha256_of(weights)
         self._network = self._build(weights).to(device)
 
@@ -65,7 +68,7 @@ class HeatmapExtractor(ABC):
     def from_config(cls, config: GeonavConfig) -> Self:
         """Build it with the weights, device and ``[local]`` settings of ``config``."""
         device = pick_device(config.device)
-        return cls(config.local, device, weights_path(cls.weights, config))
+        return cls(config.local, device, weights_path(cls.weights, config), pick_dtype(device, config.precision))
 
     @property
     def threshold(self) -> float:

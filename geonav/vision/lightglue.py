@@ -19,7 +19,7 @@ from geonav.data.features import LocalFeatures
 from geonav.errors import UsageError
 from geonav.vision.base import Matches
 from geonav.vision.checkpoints import fill_network, load_state_dict
-from geonav.vision.devices import matching_dtype, pick_device
+from geonav.vision.devices import pick_device, pick_dtype
 from geonav.vision.pair_network import PairNetwork, Side
 from geonav.vision.weights import sha256_of, weights_path
 
@@ -60,8 +60,8 @@ class LightGlueMatcher:
 
     name = "lightglue"
 
-    def __init__(self, model: str, weights: Path, device: torch.device) -> None:
-        """Build the network for the features of ``model`` from the file ``weights``.
+    def __init__(self, model: str, weights: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> None:
+        """Build the network for the features of ``model`` from the file ``weights``; its layers compute in ``dtype``.
 
         Raises:
             UsageError: there is no LightGlue for ``model``.
@@ -74,14 +74,16 @@ class LightGlueMatcher:
         self._network = LightGlue(features=None, **variant.shape)  # type: ignore[arg-type]  # None: no download
         state = _renamed(load_state_dict(weights), self._network.conf.n_layers)
         fill_network(self._network, state, weights)
-        self._pairs = PairNetwork(self._network.to(device), matching_dtype(device))
+        self._pairs = PairNetwork(self._network.to(device), dtype)
         self._firsts: deque[tuple[LocalFeatures, tuple[int, int], Side]] = deque(maxlen=2)
 
     @classmethod
     def from_config(cls, config: GeonavConfig) -> Self:
         """The network for the ``[local]`` model of ``config``."""
         variant = _variant(config.local.model)
-        return cls(config.local.model, weights_path(variant.weights, config), pick_device(config.device))
+        device = pick_device(config.device)
+        dtype = pick_dtype(device, config.precision)
+        return cls(config.local.model, weights_path(variant.weights, config), device, dtype)
 
     def settings(self) -> dict[str, Any]:
         """Everything that changes the matches."""

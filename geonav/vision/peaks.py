@@ -14,14 +14,21 @@ _SIGHT_PX = 7
 
 def textured(picture: torch.Tensor) -> torch.Tensor:
     """Where a picture (3, H, W) in [0, 1] is not of one tone: bool (H, W), True where its surroundings vary."""
-    grey = picture.mean(0)[None, None]
-    side = 2 * _SIGHT_PX + 1
+    grey = picture.mean(0)
+    return _highest_around(grey) + _highest_around(-grey) > _LEAST_RANGE
 
-    def highest(values: torch.Tensor) -> torch.Tensor:
-        rows = torch.nn.functional.max_pool2d(values, (side, 1), 1, (_SIGHT_PX, 0))
-        return torch.nn.functional.max_pool2d(rows, (1, side), 1, (0, _SIGHT_PX))
 
-    return (highest(grey) + highest(-grey) > _LEAST_RANGE)[0, 0]
+def _highest_around(values: torch.Tensor) -> torch.Tensor:
+    """The highest value (H, W) in sight of each pixel: over ever longer runs along one axis, then along the other."""
+    for _ in range(2):
+        runs = torch.nn.functional.pad(values, (_SIGHT_PX, _SIGHT_PX), value=-torch.inf)
+        length, side = 1, 2 * _SIGHT_PX + 1
+        while length < side:
+            step = min(length, side - length)
+            runs = torch.maximum(runs[:, :-step], runs[:, step:])
+            length += step
+        values = runs.t().contiguous()
+    return values
 
 
 def find_peaks(heat: torch.Tensor, radius: int, threshold: float, allowed: torch.Tensor) -> torch.Tensor:

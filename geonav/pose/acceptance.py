@@ -13,6 +13,9 @@ from geonav.pose.uncertainty import ellipse_95
 # What a pose must explain besides all that a contradicting one explains, as a share of the latter. Of photos of a
 # rendered city of copied houses, right poses had 0.43 or more, the best of wrong ones 0.25 to 0.4.
 _MIN_ADDED = 1 / 3
+# Poses nearer than this, and turned by less, are one.
+_APART_M = 0.5
+_APART_DEG = 5.0
 _GRID = 8  # the photo is divided into 8 x 8 cells to see how far the agreeing keypoints spread
 
 
@@ -109,10 +112,13 @@ def objection(evidence: Evidence, thresholds: Thresholds) -> str | None:
 
 def contradicts(a: Solution, b: Solution) -> bool:
     """Whether two solutions cannot both be true."""
+    if rotation_error_deg(a.pose[:3, :3], b.pose[:3, :3]) > _APART_DEG:
+        return True
     apart = camera_center(a.pose) - camera_center(b.pose)
+    if np.linalg.norm(apart) <= _APART_M:
+        return False
     spread = a.covariance.position + b.covariance.position + 0.05**2 * np.eye(3)
-    far = float(apart @ np.linalg.solve(spread, apart)) > 25.0 and float(np.linalg.norm(apart)) > 0.5
-    return far or rotation_error_deg(a.pose[:3, :3], b.pose[:3, :3]) > 5.0
+    return float(apart @ np.linalg.solve(spread, apart)) > 25.0
 
 
 def leads(best: Solution, rival: Solution, thresholds: Thresholds) -> bool:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from geonav.pose.residuals import (
     CAUCHY_SIGMA,
+    QueryTerms,
     QueryView,
+    ReferenceTerms,
     Structure,
     initial_structure,
-    query_terms,
-    reference_terms,
     robust_weights,
 )
 from geonav.pose.tracks import Tracks
@@ -35,8 +35,8 @@ class Adjusted:
     Attributes:
         query: the query as adjusted.
         structure: the points as adjusted.
-        reference_residuals: (O, 2) in standard deviations of the observation.
-        query_residuals: (T, 2) in standard deviations of the query's keypoints.
+        reference_residuals: (2, O) in standard deviations of the observation.
+        query_residuals: (2, T) in standard deviations of the query's keypoints.
         information: Schur complement (P, P) of the query's parameters, in units of the noise.
     """
 
@@ -48,7 +48,7 @@ class Adjusted:
 
 
 def _cost(reference: Array, query_residual: Array, query: QueryView) -> float:
-    square = np.concatenate([(reference**2).sum(1), (query_residual**2).sum(1)])
+    square = np.concatenate([(reference**2).sum(0), (query_residual**2).sum(0)])
     cost = 2 * CAUCHY_SIGMA**2 * np.log1p(square / (2 * CAUCHY_SIGMA**2)).sum()
     offset = query.prior_offset()
     cost += offset @ query.prior_information() @ offset
@@ -57,7 +57,7 @@ def _cost(reference: Array, query_residual: Array, query: QueryView) -> float:
 
 @dataclass(frozen=True)
 class _System:
-    """Normal equations: the query's block and gradient, the points' blocks, gradients and coupling."""
+    """Normal equations: the query's block (P, P) and gradient (P,), of the points (3, 3, T), (3, T), (P, 3, T)."""
 
     h_query: Array
     g_query: Array
@@ -66,49 +66,70 @@ class _System:
     coupling: Array
 
     def solve(self, damping: float) -> tuple[Array, Array, Array]:
-        """Steps of the query (P,) and the points (T, 3), and the undamped Schur complement (P, P)."""
-        diagonal = np.einsum("tii->ti", self.h_point)
-        inverse = np.linalg.inv(self.h_point + np.eye(3) * (damping * diagonal + 1e-12)[:, None, :])
-        carried = self.coupling @ inverse
+        """Steps of the query (P,) and the points (3, T), and the Schur complement (P, P) of the query."""
+        inverse = _inverse(self.h_point, damping)
+        carried = (self.coupling[:, :, None] * inverse).sum(1)
         size = len(self.g_query)
-        wide = np.swapaxes(carried, 0, 1).reshape(size, -1)
-        schur = self.h_query - wide @ np.swapaxes(self.coupling, 0, 1).reshape(size, -1).T
+        wide = carried.reshape(size, -1)
+        schur = self.h_query - wide @ self.coupling.reshape(size, -1).T
         right = self.g_query - wide @ self.g_point.reshape(-1)
         scale = np.sqrt(np.maximum(np.diag(schur), 1e-12))
         scaled = schur / np.outer(scale, scale) + (damping + 1e-12) * np.eye(len(schur))
         step = -np.linalg.solve(scaled, right / scale) / scale
-        pulled = self.g_point + np.swapaxes(self.coupling, 1, 2) @ step
-        return step, -(inverse @ pulled[:, :, None])[:, :, 0], schur
+        pulled = self.g_point + np.tensordot(step, self.coupling, 1)
+        return step, -(inverse * pulled).sum(1), schur
+
+
+def _inverse(blocks: Array, damping: float) -> Array:
+    """Of symmetric matrices (3, 3, N), their diagonals enlarged by a share ``damping``; by cofactors."""
+    (a, d, e), (_, b, f), (_, _, c) = blocks
+    a, b, c = (diagonal * (1.0 + damping) + 1e-12 for diagonal in (a, b, c))
+    aa, bb, cc = b * c - f * f, a * c - e * e, a * b - d * d
+    dd, ee, ff = e * f - d * c, d * f - e * b, d * e - a * f
+    determinant = a * aa + d * dd + e * ee
+    inverse: Array = np.array([[aa, dd, ee], [dd, bb, ff], [ee, ff, cc]]) / determinant
+    return inverse
 
 
 def gram(left: Array, right: Array) -> Array:
-    """Per-item products (N, I, J) of (N, K, I) and (N, K, J) summed over K."""
-    product: Array = np.swapaxes(left, 1, 2) @ right
+    """Per-item products (I, J, N) of (K, I, N) and (K, J, N) summed over K."""
+    product: Array = left[0, :, None] * right[0]
+    for of_left, of_right in zip(left[1:], right[1:], strict=True):
+        product += of_left[:, None] * of_right
     return product
 
 
 def per_track(tracks: Tracks, values: Array) -> Array:
-    """Sums (T, ...) over the observations (O, ...) of each track, which are stored in order."""
+    """Sums (..., T) over the observations (..., O) of each track, which are stored in order."""
     starts = np.flatnonzero(np.r_[True, np.diff(tracks.track) > 0])
-    total: Array = np.add.reduceat(values, starts, axis=0)
+    total: Array = np.add.reduceat(values, starts, axis=-1)
     return total
 
 
-def _normal_equations(tracks: Tracks, structure: Structure, query: QueryView) -> tuple[_System, Array, Array]:
-    reference, by_point = reference_terms(tracks, structure)
-    residual, by_pose, query_by_point = query_terms(tracks, structure, query)
-    root_r = np.sqrt(robust_weights(reference))[:, None]
-    root_q = np.sqrt(robust_weights(residual))[:, None]
-    by_point, weighted_r = by_point * root_r[:, :, None], (reference * root_r)[:, :, None]
-    query_by_point, by_pose = query_by_point * root_q[:, :, None], by_pose * root_q[:, :, None]
-    weighted_q = (residual * root_q)[:, :, None]
-    h_point = gram(query_by_point, query_by_point) + per_track(tracks, gram(by_point, by_point))
-    g_point = gram(query_by_point, weighted_q) + per_track(tracks, gram(by_point, weighted_r))
-    flat = by_pose.reshape(-1, query.num_parameters)
-    h_query, g_query = flat.T @ flat, flat.T @ weighted_q.reshape(-1)
-    prior = query.prior_information()
-    h_query, g_query = h_query + prior, g_query + prior @ query.prior_offset()
-    return _System(h_query, g_query, h_point, g_point[:, :, 0], gram(by_pose, query_by_point)), reference, residual
+@dataclass(frozen=True)
+class _Problem:
+    """The terms of one set of tracks."""
+
+    tracks: Tracks
+    by_reference: ReferenceTerms
+    by_query: QueryTerms
+
+    def normal_equations(self, structure: Structure, query: QueryView) -> tuple[_System, Array, Array]:
+        """The system at one state, and the residuals (2, O) of the references and (2, T) of the query."""
+        reference, by_point = self.by_reference.at(structure)
+        residual, by_pose, query_by_point = self.by_query.at(structure, query)
+        root_r, root_q = np.sqrt(robust_weights(reference)), np.sqrt(robust_weights(residual))
+        by_point, weighted_r = by_point * root_r, reference * root_r
+        query_by_point, by_pose, weighted_q = query_by_point * root_q, by_pose * root_q, residual * root_q
+        of_references = gram(by_point, np.concatenate([by_point, weighted_r[:, None]], axis=1))
+        of_point = gram(query_by_point, np.concatenate([query_by_point, weighted_q[:, None]], axis=1))
+        of_point += per_track(self.tracks, of_references)
+        flat = np.swapaxes(by_pose, 0, 1).reshape(query.num_parameters, -1)
+        h_query, g_query = flat @ flat.T, flat @ weighted_q.reshape(-1)
+        prior = query.prior_information()
+        h_query, g_query = h_query + prior, g_query + prior @ query.prior_offset()
+        coupling = gram(by_pose, query_by_point)
+        return _System(h_query, g_query, of_point[:, :3], of_point[:, 3], coupling), reference, residual
 
 
 def adjust(
@@ -116,7 +137,7 @@ def adjust(
     query: QueryView,
     structure: Structure | None = None,
     max_iterations: int = 30,
-    tolerance: float = 1e-6,
+    tolerance: float = 0.01,
 ) -> Adjusted:
     """Minimise the robust sum of all residuals by Levenberg-Marquardt.
 
@@ -125,27 +146,29 @@ def adjust(
         query: the start.
         structure: points to start from; found from the start pose if left out.
         max_iterations: of accepted or rejected steps.
-        tolerance: relative decrease of the cost at which it stops.
+        tolerance: step of the query, in its standard deviations, at which it stops. Single points whose references
+            disagree may crawl on for long, but the pose does not follow them.
     """
     structure = structure or initial_structure(tracks, query)
-    system, reference, residual = _normal_equations(tracks, structure, query)
+    anchor = structure.anchor
+    problem = _Problem(tracks, ReferenceTerms(tracks, anchor), QueryTerms(tracks, anchor, query))
+    system, reference, residual = problem.normal_equations(structure, query)
     cost, damping = _cost(reference, residual, query), 1e-4
     for _ in range(max_iterations):
-        step, point_step, _ = system.solve(damping)
+        step, point_step, information = system.solve(damping)
         moved = query.moved(step)
-        trial = replace(structure, values=structure.values + point_step)
+        trial = replace(structure, values=structure.values + point_step.T)
         trial.values[:, 2] = np.maximum(trial.values[:, 2], 1e-6)
-        trial_system, reference, residual = _normal_equations(tracks, trial, moved)
-        trial_cost = _cost(reference, residual, moved)
+        trial_system, trial_reference, trial_residual = problem.normal_equations(trial, moved)
+        trial_cost = _cost(trial_reference, trial_residual, moved)
         if trial_cost < cost:
-            done = cost - trial_cost < tolerance * cost
+            done = step @ information @ step < tolerance**2
             query, structure, system, cost, damping = moved, trial, trial_system, trial_cost, damping / 5
+            reference, residual = trial_reference, trial_residual
             if done:
                 break
         else:
             damping *= 10
             if damping > 1e4:
                 break
-    reference, _ = reference_terms(tracks, structure)
-    residual = query_terms(tracks, structure, query)[0]
     return Adjusted(query, structure, reference, residual, system.solve(0.0)[2])

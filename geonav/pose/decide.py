@@ -13,7 +13,6 @@ from geonav.pose.dissent import dissent, rigid_matches
 from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.solver import PLACES_FOR_FOCAL, Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
-from geonav.pose.uncertainty import pose_covariance
 
 # A calibration may be off by this much, and by this many standard deviations, before it is called wrong.
 _MAX_FOCAL_ERROR_REL = 0.015
@@ -120,9 +119,11 @@ def _look_alike(query: Query, views: Sequence[View], best: Solution, options: De
     """Why not to believe a pose that a reference denies which explains the photo nearly as well, or None."""
     counts = best.inliers_per_view()
     own = int(counts.max())
-    rigid = rigid_matches(query, best.views[int(counts.argmax())], options.solver.seed)
-    if own < options.thresholds.min_best_share * rigid:
-        return f"only {own} of {rigid} matches that belong together in the best reference agree with the pose"
+    view = best.views[int(counts.argmax())]
+    if own < options.thresholds.min_best_share * len(view.query_index):
+        rigid = rigid_matches(query, view, options.solver.seed)
+        if own < options.thresholds.min_best_share * rigid:
+            return f"only {own} of {rigid} matches that belong together in the best reference agree with the pose"
     # As between two poses, what both explain tells nothing: copies of one house share most of what a photo shows. Yet
     # the pose must add to what the other place shows, for that one is judged by fewer references.
     lead, supported = options.thresholds.min_lead, np.unique(best.tracks.keypoint)
@@ -154,7 +155,7 @@ def check_camera(query: Query, best: Solution, options: DecideOptions) -> tuple[
         return best, f"the camera given has a focal length of {given:.0f} px, but the matches say {found:.0f} px"
     std = query.intrinsics_std[:3].copy()
     std[0] = max(std[0], off)
-    return replace(best, covariance=pose_covariance(best.tracks, best.views, best.adjusted, std)), None
+    return replace(best, held_std=std), None
 
 
 def _with_free_camera(query: Query, best: Solution, options: DecideOptions) -> Solution | None:
@@ -190,7 +191,7 @@ def _second_opinion(query: Query, best: Solution, options: DecideOptions) -> lis
     if len(keypoints) < options.thresholds.min_inliers:
         return []
     other = solve(query, rest, options.solver)
-    if other is None:
+    if other is None or not contradicts(best, other):
         return []
     # What agrees with both must not count for the one that was found first.
     first = FirstPose(other.pose, other.camera, np.zeros(0, bool))

@@ -1,4 +1,7 @@
-"""Residuals of references and query against inverse-depth points, with their derivatives."""
+"""Residuals of references and query against inverse-depth points, with their derivatives.
+
+Arrays over tracks or observations have these last: a thousand small products are then a few large ones.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ from geonav.geometry.pose import rotation_from_vector
 from geonav.pose.tracks import Tracks, tangent_bases
 
 Array = NDArray[np.float64]
+# What lies behind a camera has a residual that no gate lets through.
+_BEHIND = 1e3
+_TINY = 1e-9
 CAUCHY_SIGMA = 2.0  # residuals beyond twice the noise lose weight as 1 / (1 + (r / 2 sigma)^2)
 
 
@@ -127,84 +133,111 @@ def initial_structure(tracks: Tracks, query: QueryView) -> Structure:
     return Structure(anchor, values)
 
 
-def reference_terms(tracks: Tracks, structure: Structure) -> tuple[Array, Array]:
-    """Residuals (O, 2) of the reference rays and their Jacobians (O, 2, 3) by the track's point."""
-    anchor = structure.anchor[tracks.track]
-    shift = tracks.centers[anchor] - tracks.centers
-    y = structure.directions(tracks)[tracks.track] + structure.values[tracks.track, 2:] * shift
-    along = np.einsum("ni,ni->n", tracks.rays, y)
-    along = np.where(np.abs(along) < 1e-9, 1e-9, along)
-    scale = 1.0 / (along * tracks.noise_rad)
-    flat = (y[:, None, :] @ tracks.bases)[:, 0]
-    residual = flat * scale[:, None]
-    by_y = (np.swapaxes(tracks.bases, 1, 2) - (flat / along[:, None])[:, :, None] * tracks.rays[:, None, :]) * scale[
-        :, None, None
-    ]
-    by_point = np.concatenate([tracks.bases[anchor], shift[:, :, None]], axis=2)
-    residual[along <= 0] = 1e3
-    return residual, by_y @ by_point
+class ReferenceTerms:
+    """What the references saw, against the points of the tracks.
+
+    A point's offsets and inverse depth enter every vector towards it linearly, so all that the references' rays and
+    places have to do with it is worked out once.
+    """
+
+    def __init__(self, tracks: Tracks, anchor: NDArray[np.int64]) -> None:
+        """``anchor``: the observation (T,) that each track's point hangs on."""
+        own = anchor[tracks.track]
+        towards = np.empty((len(own), 3, 4))
+        towards[:, :, 0], towards[:, :, 1:3] = tracks.rays[own], tracks.bases[own]
+        towards[:, :, 3] = tracks.centers[own] - tracks.centers
+        axes = np.concatenate([np.swapaxes(tracks.bases, 1, 2), tracks.rays[:, None]], axis=1)
+        self._forms = np.ascontiguousarray(np.moveaxis(axes @ towards, 0, -1))
+        self._noise, self._track = tracks.noise_rad, tracks.track
+
+    def at(self, structure: Structure) -> tuple[Array, Array]:
+        """Residuals (2, O) of the rays in standard deviations, and their derivatives (2, 3, O) by the track's point."""
+        values = structure.values.T[:, self._track]
+        seen = self._forms[:, 0] + (self._forms[:, 1:] * values).sum(1)
+        residual, scale, behind = _on_tangent_plane(seen, self._noise)
+        by_point = (self._forms[:2, 1:] - (residual * self._noise)[:, None] * self._forms[2, 1:]) * scale
+        residual[:, behind] = _BEHIND
+        return residual, by_point
 
 
-def query_terms(tracks: Tracks, structure: Structure, query: QueryView) -> tuple[Array, Array, Array]:
-    """Residuals (T, 2) of the query and Jacobians by its parameters (T, 2, P) and points (T, 2, 3)."""
-    world = structure.seen_from(tracks, query.center)
-    v = world @ query.rotation.T
-    by_intrinsics = None
-    if query.intrinsics_std is None:
-        residual, by_v = _ray_residual(v, query.rays[tracks.keypoint], query.noise_px / query.intrinsics[0])
-    else:
-        residual, by_v, by_intrinsics = _pixel_residual(v, query.pixels[tracks.keypoint], query)
-    by_world = by_v @ query.rotation
-    by_pose = np.empty((len(v), 2, query.num_parameters))
-    by_pose[:, :, :3] = np.cross(v[:, None, :], by_v)  # d(exp(w) v) = w x v
-    by_pose[:, :, 3:6] = -structure.values[:, 2, None, None] * by_world
-    if by_intrinsics is not None:
-        by_pose[:, :, 6:] = by_intrinsics
-    shift = tracks.centers[structure.anchor] - query.center
-    by_point = np.concatenate([tracks.bases[structure.anchor], shift[:, :, None]], axis=2)
-    return residual, by_pose, by_world @ by_point
+class QueryTerms:
+    """What the query saw, against the points of the tracks."""
+
+    def __init__(self, tracks: Tracks, anchor: NDArray[np.int64], query: QueryView) -> None:
+        """``anchor``: the observation (T,) that each track's point hangs on."""
+        self._centers = tracks.centers[anchor].T
+        directions = np.concatenate([tracks.rays[anchor][:, :, None], tracks.bases[anchor]], axis=2)
+        self._directions = np.ascontiguousarray(np.moveaxis(directions, 0, -1))
+        rays = query.rays[tracks.keypoint]
+        self._axes = np.concatenate([np.moveaxis(tangent_bases(rays), 0, -1), rays.T[:, None]], axis=1).swapaxes(0, 1)
+        self._pixels = query.pixels[tracks.keypoint].T
+
+    def at(self, structure: Structure, query: QueryView) -> tuple[Array, Array, Array]:
+        """Residuals (2, T) and their derivatives by the query's parameters (2, P, T) and by the points (2, 3, T)."""
+        values = structure.values.T
+        shift = self._centers - query.center[:, None]
+        towards = np.concatenate([self._directions, shift[:, None]], axis=1)
+        towards = (query.rotation @ towards.reshape(3, -1)).reshape(towards.shape)
+        v = towards[:, 0] + (towards[:, 1:] * values).sum(1)
+        by_pose = np.empty((2, query.num_parameters, len(values[0])))
+        if query.intrinsics_std is None:
+            residual, by_v = self._by_rays(v, query.noise_px / query.intrinsics[0])
+        else:
+            residual, by_v, by_pose[:, 6:] = _pixel_residual(v, self._pixels, query)
+        by_pose[:, :3] = _crossed(v, by_v)  # d(exp(w) v) = w x v
+        by_pose[:, 3:6] = -values[2] * (query.rotation.T @ by_v)
+        by_point = (by_v[:, :, None] * towards[:, 1:]).sum(1)
+        return residual, by_pose, by_point
+
+    def _by_rays(self, v: Array, noise_rad: float) -> tuple[Array, Array]:
+        """Gnomonic residual (2, T) on each ray's tangent plane, and its derivative (2, 3, T) by ``v`` (3, T)."""
+        seen = (self._axes * v).sum(1)
+        residual, scale, behind = _on_tangent_plane(seen, noise_rad)
+        by_v = (self._axes[:2] - (residual * noise_rad)[:, None] * self._axes[2]) * scale
+        residual[:, behind] = _BEHIND
+        return residual, by_v
 
 
-def _ray_residual(v: Array, rays: Array, noise_rad: float) -> tuple[Array, Array]:
-    """Gnomonic residual (N, 2) on each ray's tangent plane, and its Jacobian (N, 2, 3) by ``v``."""
-    bases = tangent_bases(rays)
-    along = np.einsum("ni,ni->n", rays, v)
-    behind = along <= 0
-    along = np.where(np.abs(along) < 1e-9, 1e-9, along)
-    flat = (v[:, None, :] @ bases)[:, 0]
-    residual = flat / along[:, None] / noise_rad
-    by_v = (np.swapaxes(bases, 1, 2) - (flat / along[:, None])[:, :, None] * rays[:, None, :]) / (
-        along[:, None, None] * noise_rad
-    )
-    residual[behind] = 1e3
-    return residual, by_v
+def _on_tangent_plane(seen: Array, noise_rad: Array | float) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """Of vectors (3, N) along two tangents and a ray: residual (2, N), scale (N,) of derivatives, which lie behind."""
+    along = seen[2]
+    scale = 1.0 / (np.where(np.abs(along) < _TINY, _TINY, along) * noise_rad)
+    return seen[:2] * scale, scale, along <= 0
 
 
 def _pixel_residual(v: Array, pixels: Array, query: QueryView) -> tuple[Array, Array, Array]:
-    """Residual (N, 2) with the current intrinsics, by ``v`` (N, 2, 3) and by the intrinsics (N, 2, 5).
+    """Residual (2, N) with the current intrinsics, by ``v`` (2, 3, N) and by the intrinsics (2, 5, N).
 
     The camera is a pinhole with nearly square pixels and one radial term: what an uncalibrated lens needs.
     """
     focal, cx, cy, aspect, k1 = query.intrinsics
-    depth = np.where(np.abs(v[:, 2]) < 1e-9, 1e-9, v[:, 2])
-    xy = v[:, :2] / depth[:, None]
-    square = (xy**2).sum(1)
-    bent = xy * (1.0 + k1 * square)[:, None]
-    scale = focal * np.array([1.0, 1.0 + aspect])
-    residual = (bent * scale + [cx, cy] - pixels) / query.noise_px
-    by_xy = (1.0 + k1 * square)[:, None, None] * np.eye(2) + 2 * k1 * xy[:, :, None] * xy[:, None, :]
-    by_xy *= scale[:, None] / query.noise_px
-    by_v = np.concatenate([by_xy, -by_xy @ xy[:, :, None]], axis=2) / depth[:, None, None]
-    by_intrinsics = np.zeros((len(v), 2, 5))
-    by_intrinsics[:, :, 0] = bent * [1.0, 1.0 + aspect]
-    by_intrinsics[:, 0, 1] = by_intrinsics[:, 1, 2] = 1.0
-    by_intrinsics[:, 1, 3] = focal * bent[:, 1]
-    by_intrinsics[:, :, 4] = scale * xy * square[:, None]
-    residual[v[:, 2] <= 0] = 1e3
-    return residual, by_v, by_intrinsics / query.noise_px
+    depth = np.where(np.abs(v[2]) < _TINY, _TINY, v[2])
+    xy = v[:2] / depth
+    square = (xy**2).sum(0)
+    bent = xy * (1.0 + k1 * square)
+    scale = focal * np.array([1.0, 1.0 + aspect])[:, None] / query.noise_px
+    residual = bent * scale + (np.array([[cx], [cy]]) - pixels) / query.noise_px
+    by_xy = 2 * k1 * xy[:, None] * xy
+    by_xy[0, 0] += 1.0 + k1 * square
+    by_xy[1, 1] += 1.0 + k1 * square
+    by_xy *= scale[:, None]
+    by_v = np.concatenate([by_xy, -(by_xy * xy).sum(1, keepdims=True)], axis=1) / depth
+    by_intrinsics = np.zeros((2, 5, v.shape[1]))
+    by_intrinsics[:, 0] = bent * np.array([[1.0], [1.0 + aspect]]) / query.noise_px
+    by_intrinsics[0, 1] = by_intrinsics[1, 2] = 1.0 / query.noise_px
+    by_intrinsics[1, 3] = focal * bent[1] / query.noise_px
+    by_intrinsics[:, 4] = scale * xy * square
+    residual[:, v[2] <= 0] = _BEHIND
+    return residual, by_v, by_intrinsics
+
+
+def _crossed(v: Array, others: Array) -> Array:
+    """``v`` (3, N) times each of ``others`` (K, 3, N), the vector product."""
+    (x, y, z), a, b, c = v, others[:, 0], others[:, 1], others[:, 2]
+    return np.stack([y * c - z * b, z * a - x * c, x * b - y * a], axis=1)
 
 
 def robust_weights(residuals: Array) -> Array:
-    """Cauchy weights (N,) of residuals (N, 2) given in standard deviations."""
-    weights: Array = 1.0 / (1.0 + (residuals**2).sum(1) / (2 * CAUCHY_SIGMA**2))
+    """Cauchy weights (N,) of residuals (2, N) given in standard deviations."""
+    weights: Array = 1.0 / (1.0 + (residuals**2).sum(0) / (2 * CAUCHY_SIGMA**2))
     return weights

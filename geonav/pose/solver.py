@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ _MIN_VIEW_INLIERS = 12
 # solved focal length were up to this many times what independent noise explains.
 PLACES_FOR_FOCAL = 3
 _OPEN_FOCAL_FACTOR = 3.0
+# While matches are still being sorted out, a pose need not be found to the last digit.
+_ROUGH_SIGMAS = 0.1
+_ROUGH_ITERATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -79,20 +83,27 @@ class Solution:
     Attributes:
         pose: ``E`` camera_from_world (4, 4).
         camera: intrinsics it holds with.
-        covariance: of rotation and centre.
         tracks: the observations that agree.
         views: the references it was solved with, in the order of ``tracks.view``.
         method: "absolute" from triangulated points, "generalized_relative" without.
         adjusted: the adjustment's own outcome.
+        held_std: standard deviations in pixels of a focal length and principal point (3,) that were held fixed.
+        widened: how many times larger than by the residuals its standard deviations are to be taken.
     """
 
     pose: Array
     camera: Camera
-    covariance: PoseCovariance
     tracks: Tracks
     views: tuple[View, ...]
     method: str
     adjusted: Adjusted
+    held_std: Array | None
+    widened: float = 1.0
+
+    @cached_property
+    def covariance(self) -> PoseCovariance:
+        """Of rotation and centre."""
+        return pose_covariance(self.tracks, self.views, self.adjusted, self.held_std).scaled(self.widened)
 
     @property
     def num_inliers(self) -> int:
@@ -141,11 +152,16 @@ def refine(
     """Adjust a first pose to all matches that agree with it."""
     tracks = build_tracks(views)
     view = _query_view(query, first)
+    before = np.zeros(len(tracks.track), bool)
     for widening in (4.0, 1.0, 1.0):
-        kept = _in_supported_views(_agreeing(tracks, view, options.gate_sigma * widening), views, options)
+        agreeing = _agreeing(tracks, view, options.gate_sigma * widening)
+        if np.array_equal(agreeing, before):
+            break
+        before = agreeing
+        kept = _in_supported_views(tracks.select(agreeing), views, options)
         if kept.num_tracks < MIN_TRACKS:
             return None
-        adjusted = adjust(kept, view, tolerance=1e-3)
+        adjusted = adjust(kept, view, tolerance=_ROUGH_SIGMAS, max_iterations=_ROUGH_ITERATIONS)
         kept = _without_outliers(kept, adjusted, options.gate_sigma * widening)
         kept = _in_supported_views(kept, views, options)
         if kept.num_tracks < MIN_TRACKS:
@@ -155,12 +171,11 @@ def refine(
     if not np.isfinite(adjusted.query.center).all():
         return None
     pose = pose_from_center(adjusted.query.rotation, adjusted.query.center)
-    fixed = None if query.intrinsics_free else query.intrinsics_std[:3]
-    covariance = pose_covariance(kept, views, adjusted, fixed)
+    held_std = None if query.intrinsics_free else query.intrinsics_std[:3]
     camera = _camera_of(first.camera, adjusted.query)
-    solution = Solution(pose, camera, covariance, kept, tuple(views), method, adjusted)
+    solution = Solution(pose, camera, kept, tuple(views), method, adjusted, held_std)
     if query.intrinsics_free and solution.num_places() < PLACES_FOR_FOCAL:
-        solution = replace(solution, covariance=covariance.scaled(_OPEN_FOCAL_FACTOR))
+        return replace(solution, widened=_OPEN_FOCAL_FACTOR)
     return solution
 
 
@@ -219,11 +234,12 @@ def _camera_of(start: Camera, view: QueryView) -> Camera:
     return Camera("OPENCV", start.width, start.height, params)
 
 
-def _agreeing(tracks: Tracks, view: QueryView, gate_sigma: float) -> Tracks:
-    """The matches near their epipolar planes and in front of both cameras."""
+def _agreeing(tracks: Tracks, view: QueryView, gate_sigma: float) -> NDArray[np.bool_]:
+    """Which matches (O,) lie near their epipolar planes and in front of both cameras."""
     world_rays = view.rays[tracks.keypoint] @ view.rotation
     noise_rad = view.noise_px / view.intrinsics[0]
-    return tracks.select(epipolar_sigmas(tracks, world_rays, view.center, noise_rad) < gate_sigma)
+    agreeing: NDArray[np.bool_] = epipolar_sigmas(tracks, world_rays, view.center, noise_rad) < gate_sigma
+    return agreeing
 
 
 def _in_supported_views(tracks: Tracks, views: Sequence[View], options: SolveOptions) -> Tracks:
@@ -235,6 +251,6 @@ def _in_supported_views(tracks: Tracks, views: Sequence[View], options: SolveOpt
 
 def _without_outliers(tracks: Tracks, adjusted: Adjusted, gate_sigma: float) -> Tracks:
     """Observations that the adjustment could not bring near its point are dropped."""
-    reference_ok = (adjusted.reference_residuals**2).sum(1) < gate_sigma**2
-    query_ok = (adjusted.query_residuals**2).sum(1) < gate_sigma**2
+    reference_ok = (adjusted.reference_residuals**2).sum(0) < gate_sigma**2
+    query_ok = (adjusted.query_residuals**2).sum(0) < gate_sigma**2
     return tracks.select(reference_ok & query_ok[tracks.track])

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from geonav.geometry.orientation import angles_from_rotation
 from geonav.geometry.pose import rotation_from_vector
 from geonav.pose.adjustment import Adjusted, gram, per_track
-from geonav.pose.residuals import query_terms, reference_terms, robust_weights
-from geonav.pose.tracks import Tracks, View
+from geonav.pose.residuals import QueryTerms, ReferenceTerms, robust_weights
+from geonav.pose.tracks import Ints, Tracks, View
 
 Array = NDArray[np.float64]
 CHI2_95_2D = 5.991  # 95 % quantile of chi-square with two degrees of freedom
@@ -61,7 +61,7 @@ def ellipse_95(horizontal: Array) -> tuple[float, float, float]:
 
 def reduced_chi2(tracks: Tracks, adjusted: Adjusted) -> float:
     """Robust variance factor: squared residuals over what the noise promises."""
-    square = np.concatenate([(adjusted.reference_residuals**2).sum(1), (adjusted.query_residuals**2).sum(1)])
+    square = np.concatenate([(adjusted.reference_residuals**2).sum(0), (adjusted.query_residuals**2).sum(0)])
     count = 2 * len(square)
     freedom = max(count - 3 * tracks.num_tracks - adjusted.query.num_parameters, 1)
     # The median of chi-square with two degrees of freedom is 1.386: gross residuals do not move it.
@@ -108,24 +108,18 @@ class _Sensitivity:
 
     def __init__(self, tracks: Tracks, adjusted: Adjusted) -> None:
         self.tracks, self.query, self.structure = tracks, adjusted.query, adjusted.structure
-        residual, self.r_point = reference_terms(tracks, self.structure)
-        query_residual, self.q_pose, self.q_point = query_terms(tracks, self.structure, self.query)
-        self.r_weight = robust_weights(residual)[:, None, None]
-        self.q_weight = robust_weights(query_residual)[:, None, None]
+        anchor = self.structure.anchor
+        residual, self.r_point = ReferenceTerms(tracks, anchor).at(self.structure)
+        query_residual, self.q_pose, self.q_point = QueryTerms(tracks, anchor, self.query).at(
+            self.structure, self.query
+        )
+        self.r_weight, self.q_weight = robust_weights(residual), robust_weights(query_residual)
         blocks = gram(self.q_point * self.q_weight, self.q_point)
         blocks += per_track(tracks, gram(self.r_point * self.r_weight, self.r_point))
         coupling = gram(self.q_pose * self.q_weight, self.q_point)
-        self.carried = coupling @ np.linalg.inv(blocks + 1e-9 * np.eye(3))
+        inverse = np.linalg.inv(np.moveaxis(blocks, -1, 0) + 1e-9 * np.eye(3))
+        self.carried = np.moveaxis(np.moveaxis(coupling, -1, 0) @ inverse, 0, -1)
         self.inverse = np.linalg.pinv(adjusted.information, hermitian=True)
-
-    def _solution_by(self, dr: Array | None, dq: Array) -> Array:
-        """Derivative (P, M) of the solution, given those of the residuals (O, 2, M) and (T, 2, M)."""
-        by_point = gram(self.q_point * self.q_weight, dq)
-        if dr is not None:
-            by_point += per_track(self.tracks, gram(self.r_point * self.r_weight, dr))
-        by_query = gram(self.q_pose * self.q_weight, dq) - self.carried @ by_point
-        derivative: Array = -self.inverse @ by_query.sum(axis=0)
-        return derivative
 
     def by_reference(self, index: int, axis: Array) -> Array:
         """(P, 7): by a turn of one reference about east, north, up (radians), a shift (metres) and its scale.
@@ -134,32 +128,55 @@ class _Sensitivity:
             index: of the reference.
             axis: its optical axis (3,), world.
         """
-        tracks, structure = self.tracks, self.structure
-        anchor = structure.anchor[tracks.track]
-        rho = structure.values[:, 2]
-        directions = structure.directions(tracks)
-        shift = tracks.centers[anchor] - tracks.centers
-        y = directions[tracks.track] + rho[tracks.track, None] * shift
-        along = np.einsum("ni,ni->n", tracks.rays, y)
-        flat = (y[:, None, :] @ tracks.bases)[:, 0]
-        by_y = np.swapaxes(tracks.bases, 1, 2) - (flat / along[:, None])[:, :, None] * tracks.rays[:, None]
-        by_y /= (along * tracks.noise_rad)[:, None, None]
-        own, anchored = tracks.view == index, tracks.view[anchor] == index
+        held = self.tracks.view[self.structure.anchor] == index
+        seen = np.flatnonzero((self.tracks.view == index) | held[self.tracks.track])
+        points = np.flatnonzero(held)
+        by_seen = self._by_rays(seen, index, axis)
+        return self._solution_by(seen, by_seen, points, self._by_points(points, axis))
+
+    def _by_rays(self, seen: Ints, index: int, axis: Array) -> Array:
+        """Derivatives (N, 2, 7) of the residuals of some observations, those that a reference made or anchors."""
+        tracks, structure, track = self.tracks, self.structure, self.tracks.track[seen]
+        anchor, rho = structure.anchor[track], structure.values[track, 2]
+        rays, bases = tracks.rays[seen], tracks.bases[seen]
+        directions = structure.directions(tracks)[track]
+        y = directions + rho[:, None] * (tracks.centers[anchor] - tracks.centers[seen])
+        along = np.einsum("ni,ni->n", rays, y)
+        flat = (y[:, None, :] @ bases)[:, 0]
+        by_y = np.swapaxes(bases, 1, 2) - (flat / along[:, None])[:, :, None] * rays[:, None]
+        by_y /= (along * tracks.noise_rad[seen])[:, None, None]
+        own, anchored = tracks.view[seen] == index, tracks.view[anchor] == index
         # A turn of the observer moves its measured ray; that of the anchor moves the point.
         turn = _cross_matrix(y) * own[:, None, None]
-        turn -= _cross_matrix(directions[tracks.track]) * anchored[:, None, None]
-        move = (anchored.astype(float) - own)[:, None] * rho[tracks.track, None]
+        turn -= _cross_matrix(directions) * anchored[:, None, None]
+        move = (anchored.astype(float) - own)[:, None] * rho[:, None]
         # A picture larger by a share turns each ray away from the optical axis.
-        grow = _turn_by_scale(tracks.rays, axis)
-        grown = np.cross(y, grow) * own[:, None]
-        grown -= np.cross(directions[tracks.track], grow[structure.anchor[tracks.track]]) * anchored[:, None]
-        dr = np.concatenate([by_y @ turn, by_y * move[:, :, None], by_y @ grown[:, :, None]], axis=2)
-        held = (tracks.view[structure.anchor] == index).astype(float)
-        by_shift = -self.q_pose[:, :, 3:6]
-        by_world = by_shift / np.maximum(rho, 1e-9)[:, None, None]
-        held_grown = -np.cross(directions, grow[structure.anchor])[:, :, None]
-        dq = np.concatenate([-by_world @ _cross_matrix(directions), by_shift, by_world @ held_grown], axis=2)
-        return self._solution_by(dr, dq * held[:, None, None])
+        grown = np.cross(y, _turn_by_scale(rays, axis)) * own[:, None]
+        grown -= np.cross(directions, _turn_by_scale(tracks.rays[anchor], axis)) * anchored[:, None]
+        return np.concatenate([by_y @ turn, by_y * move[:, :, None], by_y @ grown[:, :, None]], axis=2)
+
+    def _by_points(self, points: Ints, axis: Array) -> Array:
+        """Derivatives (N, 2, 7) of the query's residuals of some tracks, by the reference that anchors them."""
+        anchor = self.structure.anchor[points]
+        directions = self.structure.directions(self.tracks)[points]
+        by_shift = -np.moveaxis(self.q_pose[:, 3:6, points], -1, 0)
+        by_world = by_shift / np.maximum(self.structure.values[points, 2], 1e-9)[:, None, None]
+        grown = -np.cross(directions, _turn_by_scale(self.tracks.rays[anchor], axis))[:, :, None]
+        return np.concatenate([-by_world @ _cross_matrix(directions), by_shift, by_world @ grown], axis=2)
+
+    def _solution_by(self, seen: Ints, by_seen: Array, points: Ints, by_points: Array) -> Array:
+        """Derivative (P, M) of the solution, given those of some residuals: of references (N, 2, M), of the query."""
+        by_query = self._carried_to_query(self.q_point * self.q_weight, points, points, by_points)
+        by_query += self._carried_to_query(self.r_point * self.r_weight, seen, self.tracks.track[seen], by_seen)
+        weighted = (self.q_pose * self.q_weight)[:, :, points]
+        by_query -= np.tensordot(weighted, by_points, ((0, 2), (1, 0)))
+        derivative: Array = self.inverse @ by_query
+        return derivative
+
+    def _carried_to_query(self, by_point: Array, rows: Ints, track: Ints, change: Array) -> Array:
+        """What changes (N, 2, M) of some residuals do to the query's gradient (P, M) through the points."""
+        pulled = (by_point[:, :, rows][:, :, :, None] * np.swapaxes(change, 0, 1)[:, None]).sum(0)
+        return np.tensordot(self.carried[:, :, track], pulled, ((1, 2), (0, 1)))
 
     def by_intrinsics(self) -> Array:
         """(P, 3): by the focal length and the principal point, in pixels, held fixed in the solution."""
@@ -171,10 +188,11 @@ class _Sensitivity:
         shift = np.zeros((len(v), 3, 3))
         shift[:, :2, 0] = xy / focal
         shift[:, 0, 1] = shift[:, 1, 2] = 1.0 / focal
-        by_v = self.q_pose[:, :, :3]  # d residual / d rotation: contract with v x shift
+        by_v = np.moveaxis(self.q_pose[:, :3], -1, 0)  # d residual / d rotation: contract with v x shift
         scale = 1.0 / np.einsum("ni,ni->n", v, v)
         turn = np.cross(v[:, :, None], shift * v[:, 2][:, None, None], axis=1) * scale[:, None, None]
-        return self._solution_by(None, by_v @ turn)
+        nothing = np.zeros(0, np.int64)
+        return self._solution_by(nothing, np.zeros((0, 2, 3)), np.arange(len(v)), by_v @ turn)
 
 
 def _turn_by_scale(rays: Array, axis: Array) -> Array:

@@ -18,7 +18,7 @@ from geonav.pose.dissent import rigid_matches
 from geonav.pose.grouping import group_views
 from geonav.pose.solver import Solution, SolveOptions, solve
 from geonav.pose.tracks import View
-from geonav.pose.uncertainty import PoseCovariance, ellipse_95
+from geonav.pose.uncertainty import ellipse_95
 from tests.pose.worlds import USUAL, Plan, World, make_world, seen
 
 OPTIONS = DecideOptions()
@@ -280,7 +280,7 @@ def test_solutions_contradict_when_both_cannot_be_true() -> None:
     assert contradicts(solution, shifted(3.0))
     assert contradicts(solution, shifted(0.0, 8.0))
     assert not contradicts(solution, shifted(0.0, 3.0))
-    unsure = replace(solution, covariance=PoseCovariance(np.eye(6), solution.pose[:3, :3]))
+    unsure = replace(solution, widened=1e3)
     assert not contradicts(unsure, shifted(3.0))  # metres that its uncertainty covers
 
 

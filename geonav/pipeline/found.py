@@ -12,18 +12,21 @@ from geonav.pipeline.matching import MatchedReferences
 
 @dataclass
 class Stopwatch:
-    """Adds up the seconds of each stage."""
+    """Adds up the seconds of each stage; a stage inside another counts for itself alone."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    _inside: float = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count what runs inside."""
-        start = time.perf_counter()
+        start, around, self._inside = time.perf_counter(), self._inside, 0.0
         try:
             yield
         finally:
-            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 4)
+            whole = time.perf_counter() - start
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + whole - self._inside, 4)
+            self._inside = around + whole
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from geonav.pipeline.matching import MatchedPhoto, MatchedReferences, ReferenceM
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
 from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Retriever
+from geonav.pipeline.solving import PhotoSolver
 from geonav.pipeline.stages import load_extractor, load_features, load_global, load_matcher
 from geonav.pipeline.stored import with_recorded
 from geonav.pipeline.view_matches import ViewMatches, view_matches
 from geonav.pose.acceptance import Thresholds
-from geonav.pose.decide import DecideOptions, Decision, decide
+from geonav.pose.decide import DecideOptions, Decision
 from geonav.pose.solver import Query, SolveOptions
 from geonav.vision.base import Mask
 
@@ -122,11 +123,12 @@ class Localizer:
         if on_retrieved is not None:
             on_retrieved(retrieved)
         matched = MatchedPhoto(features, photo.photo.size, photo.photo.sha256)
-        found = self._matched(matched, retrieved, watch)
+        solver = PhotoSolver(self._query(photo, features), self._options(), watch)
+        found = self._matched(matched, retrieved, solver)
         if not found.matches.views:
             reason = retrieved.reason or nothing_matched(found.matches)
             return self._refused(photo, "not_located", reason, found)
-        decision = self._decided(self._query(photo, features), matched, found, retrieved.allowed)
+        decision = self._decided(solver, matched, found, retrieved.allowed)
         found.around.update(self._retriever.similarities(asked, found.not_hits))
         if on_decided is not None:
             on_decided(photo, decision)
@@ -134,18 +136,17 @@ class Localizer:
             on_matched(view_matches(features.keypoints, found.matches.views, decision.solution))
         return self._result(photo, decision, found)
 
-    def _matched(self, photo: MatchedPhoto, retrieved: Retrieved, watch: Stopwatch) -> Found:
+    def _matched(self, photo: MatchedPhoto, retrieved: Retrieved, solver: PhotoSolver) -> Found:
         hits = {hit.uid: hit.similarity for hit in retrieved.hits}
-        with watch.stage("matching"):
-            matches = self._matcher.match(list(hits), photo, retrieved.matches)
-        return Found(hits, self.config.localize.top_k, matches, watch, retrieved.notes)
+        with solver.watch.stage("matching"):
+            matches = self._matcher.match(list(hits), photo, retrieved.matches, solver.is_settled)
+        return Found(hits, self.config.localize.top_k, matches, solver.watch, retrieved.notes)
 
-    def _decided(self, query: Query, photo: MatchedPhoto, found: Found, allowed: set[str] | None) -> Decision:
+    def _decided(self, solver: PhotoSolver, photo: MatchedPhoto, found: Found, allowed: set[str] | None) -> Decision:
         """The pose, after more references where two places look alike."""
 
         def now() -> Decision:
-            with found.watch.stage("pose"):
-                return decide(query, found.matches.views, self._options())
+            return solver.decide(found.matches.views)
 
         decision = now()
         if not decision.is_contested:

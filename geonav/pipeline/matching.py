@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -103,21 +103,24 @@ class ReferenceMatcher:
         uids: Sequence[str],
         photo: MatchedPhoto,
         known: Mapping[str, Matches] | None = None,
+        is_settled: Callable[[Sequence[View]], bool] = lambda _: False,
     ) -> MatchedReferences:
-        """Match references until enough of them are strong, at places enough.
+        """Match references until enough of them are strong, at places enough, or they settle the pose.
 
         Args:
             uids: hits, best first; see :class:`Candidates` for how many and why.
             photo: what they are matched to.
             known: matches of references that were matched already.
+            is_settled: whether what was matched so far needs no more; asked once it could be.
         """
         known = known or {}
         matched = MatchedReferences()
         candidates = Candidates(self.database, uids, self.settings.top_k)
         for uid in candidates:
+            before = len(candidates.strong)
             self._try_one(uid, photo, matched, known.get(uid))
             candidates.strong = matched.strong
-            if self._is_enough(candidates.strong):
+            if len(candidates.strong) > before and self._is_enough(candidates.strong, matched.views, is_settled):
                 break
         return matched
 
@@ -189,18 +192,21 @@ class ReferenceMatcher:
             rotation_std_deg=(heading, _tilt_std(metadata, heading)),
         )
 
-    def _is_enough(self, strong: Sequence[View]) -> bool:
+    def _is_enough(
+        self, strong: Sequence[View], views: Sequence[View], is_settled: Callable[[Sequence[View]], bool]
+    ) -> bool:
         """Whether enough references are strong, all of one neighbourhood and at places enough.
 
         Where references streets apart are strong, something repeats: only the neighbours of each tell which place
         shows all of what the photo shows.
         """
-        if len(strong) < self.settings.max_references:
+        wanted = self.settings.max_references
+        least = min(MIN_PLACES, wanted)
+        if len(strong) < least or len(group_views(strong, GROUP_RADIUS_M, MIN_SHARED)) > 1:
             return False
-        if len(group_views(strong, GROUP_RADIUS_M, MIN_SHARED)) > 1:
+        if num_places([camera_center(view.pose) for view in strong]) < least:
             return False
-        places = num_places([camera_center(view.pose) for view in strong])
-        return places >= min(MIN_PLACES, self.settings.max_references)
+        return len(strong) >= wanted or is_settled(views)
 
 
 def is_same_file(database: Database, uid: str, metadata: ImageMetadata, sha256: str) -> bool:

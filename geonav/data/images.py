@@ -39,10 +39,11 @@ class Photo:
 
     Attributes:
         path: the file.
-        pixels: (H, W, 3) uint8, RGB, upright.
+        pixels: (H, W, 3) uint8, RGB, upright; each side a ``reduced``-th of the file's.
         exif: what its EXIF says.
         sha256: of the file's bytes, hexadecimal.
         orientation: EXIF's; already applied to ``pixels``.
+        reduced: 1 for the full size, else 2, 4 or 8.
     """
 
     path: Path
@@ -50,11 +51,12 @@ class Photo:
     exif: ExifInfo
     sha256: str
     orientation: int
+    reduced: int = 1
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright picture in pixels."""
-        return self.pixels.shape[1], self.pixels.shape[0]
+        """Width and height of the upright picture in pixels, as the file has it."""
+        return self.pixels.shape[1] * self.reduced, self.pixels.shape[0] * self.reduced
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,8 @@ class StorableImage:
     sha256: str
 
 
-def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Decode a picture file.
+def read_image(path: Path | str, max_pixels: int = MAX_PIXELS, least_side_px: int | None = None) -> Photo:
+    """Decode a picture file; a JPEG at a half, a quarter or an eighth where ``least_side_px`` lets its longer side.
 
     Raises:
         ImageError: missing, not a picture, truncated, too large or too small.
@@ -86,8 +88,20 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> Photo:
     content = read_image_bytes(file)
     with _opened(file, content, max_pixels) as image:
         exif = exif_from_image(image)
+        reduced = 1 if least_side_px is None else _reduced(image, least_side_px)
         pixels = np.asarray(_upright(_as_rgb(image), exif.orientation))
-    return Photo(file, pixels, exif, hashlib.sha256(content).hexdigest(), exif.orientation)
+    return Photo(file, pixels, exif, hashlib.sha256(content).hexdigest(), exif.orientation, reduced)
+
+
+def _reduced(image: Image, least_side_px: int) -> int:
+    """Have a JPEG decoded at a fraction of its size, unless that would cut pixels: positions must not move."""
+    width, height = image.size
+    if image.format in {"JPEG", "MPO"}:
+        for factor in (8, 4, 2):
+            if width % factor == 0 == height % factor and max(width, height) >= factor * least_side_px:
+                image.draft(None, (width // factor, height // factor))
+                return width // image.width
+    return 1
 
 
 def decode(content: bytes, where: Path) -> NDArray[np.uint8]:

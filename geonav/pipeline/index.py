@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
-from geonav.data.images import read_image, read_mask
+from geonav.data.images import Photo
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.errors import DatabaseError, GeonavError, StorageError, WeightsError
+from geonav.pipeline.extraction import in_full_size, least_side_px, read_entry
 from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.stages import load_extractor_for_writing
 from geonav.pipeline.stored import StoredFeatures, with_recorded
+from geonav.pipeline.threads import Behind, ahead
 from geonav.retrieval.choose import Footprint
-from geonav.vision.base import LocalExtractor, Mask, Pixels
+from geonav.vision.base import LocalExtractor, Mask
 from geonav.vision.registries import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
@@ -90,35 +94,46 @@ def _index_local(
     stored = StoredFeatures(database, extractor.settings())
     missing = [uid for uid in uids if not stored.has(uid)]
     report = IndexReport(reused=len(uids) - len(missing))
+    size, side = config.local.batch_size, least_side_px(config)
+    read = ahead(lambda uid: _read(database, uid, side), missing, depth=2 * size)
     done = 0
-    for batch in _batches(missing, config.local.batch_size):
-        _extract(database, batch, (extractor, stored), report)
-        for uid in batch:
-            done += 1
-            announce(on_progress, ProgressEvent("local", done, len(missing), uid))
+    with closing(read), Behind(depth=2 * size) as writer:
+        for batch in iter(lambda: list(islice(read, size)), []):
+            report.failed += [(each.uid, each.failure) for each in batch if each.failure]
+            _extract([each for each in batch if not each.failure], extractor, (stored, writer))
+            report.computed += sum(not each.failure for each in batch)
+            for each in batch:
+                done += 1
+                announce(on_progress, ProgressEvent("local", done, len(missing), each.uid))
     return report, stored
 
 
-def _extract(
-    database: Database, uids: Sequence[str], tools: tuple[LocalExtractor, StoredFeatures], report: IndexReport
-) -> None:
-    """Compute and store the features of a few photos; those that cannot be read are noted in ``report``."""
-    extractor, stored = tools
-    read: list[tuple[str, Pixels, Mask | None]] = []
-    for uid in uids:
-        try:
-            pixels = read_image(database.image_path(uid)).pixels
-            mask = read_mask(database.mask_path(uid), (pixels.shape[1], pixels.shape[0]))
-        except (StorageError, WeightsError):
-            raise
-        except GeonavError as error:
-            report.failed.append((uid, str(error)))
-        else:
-            read.append((uid, pixels, mask))
-    features = extractor.extract([pixels for _, pixels, _ in read], [mask for _, _, mask in read])
-    for (uid, _, _), found in zip(read, features, strict=True):
-        stored.write(uid, found)
-        report.computed += 1
+@dataclass(frozen=True)
+class _Read:
+    """A photo that is to be indexed, or why it cannot be."""
+
+    uid: str
+    photo: Photo | None = None
+    mask: Mask | None = None
+    failure: str = ""
+
+
+def _read(database: Database, uid: str, side: int) -> _Read:
+    try:
+        return _Read(uid, *read_entry(database, uid, side))
+    except (StorageError, WeightsError):
+        raise
+    except GeonavError as error:
+        return _Read(uid, failure=str(error))
+
+
+def _extract(read: Sequence[_Read], extractor: LocalExtractor, store: tuple[StoredFeatures, Behind]) -> None:
+    """Compute the features of a few photos and have them stored."""
+    stored, writer = store
+    photos = [each.photo for each in read if each.photo is not None]
+    features = extractor.extract([photo.pixels for photo in photos], [each.mask for each in read])
+    for each, photo, found in zip(read, photos, features, strict=True):
+        writer.do(stored.write, each.uid, in_full_size(found, photo))
 
 
 def _describe_missing(stage: GlobalStage, uids: Sequence[str], on_progress: OnProgress | None) -> IndexReport:
@@ -140,8 +155,3 @@ def _describe_missing(stage: GlobalStage, uids: Sequence[str], on_progress: OnPr
     failed = {uid for uid, _ in report.failed}
     report.index = stage.update_index([uid for uid in uids if uid not in failed])
     return report
-
-
-def _batches(uids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    for start in range(0, len(uids), size):
-        yield uids[start : start + size]

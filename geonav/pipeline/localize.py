@@ -11,12 +11,13 @@ import numpy as np
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
-from geonav.data.images import read_mask
+from geonav.data.images import Photo
 from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.contest import Contest, Surroundings
+from geonav.pipeline.extraction import extract, mask_of
 from geonav.pipeline.found import Found, Stopwatch, matching_notes, nothing_matched
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
@@ -109,10 +110,10 @@ class Localizer:
         """
         watch = Stopwatch()
         with watch.stage("read"):
-            photo = read_query(path, camera, camera_source)
-            hidden = _read_given_mask(mask, photo.photo.size)
+            photo = read_query(path, camera, camera_source, self._retriever.least_side_px)
+            hidden = _read_given_mask(mask, photo.photo)
         with watch.stage("features"):
-            features = self._extractor.extract([photo.photo.pixels], [hidden])[0]
+            features = extract(self._extractor, photo.photo, hidden)
         if len(features) < _MIN_KEYPOINTS:
             reason = f"only {len(features)} keypoints found: the photo shows too little that could be recognised"
             return self._refused(photo, "not_located", reason, Found({}, 0, MatchedReferences(), watch))
@@ -247,11 +248,11 @@ class Localizer:
         }
 
 
-def _read_given_mask(mask: Path | str | None, size: tuple[int, int]) -> Mask | None:
+def _read_given_mask(mask: Path | str | None, photo: Photo) -> Mask | None:
     if mask is not None and not Path(mask).is_file():
         msg = f"the mask {mask} does not exist: name a picture of the photo's size"
         raise ImageError(msg)
-    return read_mask(mask, size)
+    return mask_of(photo, mask)
 
 
 def localize(

@@ -52,18 +52,21 @@ class QueryPhoto:
         return self.source in {"given", "metadata"}
 
 
-def read_query(path: Path | str, camera: Camera | None = None, source: KSource = "given") -> QueryPhoto:
+def read_query(
+    path: Path | str, camera: Camera | None = None, source: KSource = "given", least_side_px: int | None = None
+) -> QueryPhoto:
     """Read a photo and find its camera: the one given, else EXIF's, else a guess to be improved on.
 
     Args:
         path: the photo.
         camera: calibration of its upright picture, or of its stored pixels if EXIF turns them.
         source: what to call a given calibration.
+        least_side_px: see :func:`geonav.data.images.read_image`.
 
     Raises:
         ImageError: the photo cannot be read, or the camera is of another picture size.
     """
-    photo = read_image(path)
+    photo = read_image(path, least_side_px=least_side_px)
     notes = tuple(f"EXIF: {warning}" for warning in photo.exif.warnings)
     if camera is not None:
         camera = _fitting(camera, photo)

@@ -16,6 +16,7 @@ from geonav.data.features import LocalFeatures
 from geonav.data.places import Places
 from geonav.errors import DatabaseError, UsageError
 from geonav.geometry.geodesy import GeoPoint
+from geonav.pipeline.extraction import least_side_px
 from geonav.pipeline.hits import Asked, Hit, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.matching import is_same_file
@@ -87,6 +88,7 @@ class Retriever:
         self._index = place.index
         self._descriptor = place.descriptor
         self._filters = Filters.of(self._settings)
+        self._least_side_px = least_side_px(config)
         self._by_gps = config.localize.exif_gps
         self._name = RERANKERS.check(self._settings.rerank)
         self._rerank: Rerank = RERANKERS.load(self._name)
@@ -120,6 +122,12 @@ class Retriever:
     @cached_property
     def _vouching(self) -> Vouching:
         return Vouching(self.places, self._index, self._settings.support)
+
+    @property
+    def least_side_px(self) -> int | None:
+        """How large a photo must be decoded for :meth:`describe` and its features; None for its full size."""
+        by_features = self._descriptor.source == "features" and self._settings.query_augmentation == "none"
+        return self._least_side_px if by_features else None
 
     def describe(self, photo: QueryPhoto, features: LocalFeatures | None) -> list[Vector]:
         """The photo's global descriptor (D,), or those of several looks at it as ``search.query_augmentation`` says.

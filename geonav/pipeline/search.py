@@ -13,8 +13,8 @@ import numpy as np
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
-from geonav.data.images import read_mask
 from geonav.geometry.geodesy import GeoPoint, distance_m
+from geonav.pipeline.extraction import extract, mask_of
 from geonav.pipeline.hits import Asked, Hit, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.query import QueryPhoto, read_query
@@ -121,7 +121,7 @@ class Searcher:
             ImageError: the photo or the mask cannot be read.
         """
         start = time.perf_counter()
-        photo = read_query(path)
+        photo = read_query(path, least_side_px=self.retriever.least_side_px)
         features = self._features(photo, mask)
         vectors = self.retriever.describe(photo, features)
         if not np.any(vectors):
@@ -135,7 +135,7 @@ class Searcher:
     def _features(self, photo: QueryPhoto, mask: Path | str | None) -> LocalFeatures | None:
         if self._extractor is None:
             return None
-        return self._extractor.extract([photo.photo.pixels], [read_mask(mask, photo.photo.size)])[0]
+        return extract(self._extractor, photo.photo, mask_of(photo.photo, mask))
 
     def _result(self, photo: QueryPhoto, found: Retrieved, truth: GeoPoint | None, seconds: float) -> SearchResult:
         exif = photo.photo.exif

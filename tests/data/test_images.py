@@ -210,3 +210,38 @@ def test_a_mask_of_another_shape_or_kind(tmp_path: Path) -> None:
         read_mask(path, (96, 64))
     assert read_mask(None, (96, 64)) is None
     assert read_mask(tmp_path / "missing.png", (96, 64)) is None
+
+
+def _large_jpeg(path: Path, size: tuple[int, int], orientation: int = 1) -> None:
+    ramp = np.linspace(0, 255, size[0] * size[1]).reshape(size[1], size[0]).astype(np.uint8)
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(np.dstack([ramp, ramp[::-1], ramp])).save(path, quality=95, exif=tags)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "reduced"),
+    [((800, 600), 400, 2), ((800, 600), 401, 1), ((800, 600), 100, 8), ((800, 600), None, 1), ((801, 600), 100, 1),
+     ((804, 600), 100, 4)],
+)  # fmt: skip
+def test_a_jpeg_is_decoded_no_larger_than_needed(
+    tmp_path: Path, size: tuple[int, int], least: int | None, reduced: int
+) -> None:
+    _large_jpeg(tmp_path / "a.jpg", size)
+    photo = read_image(tmp_path / "a.jpg", least_side_px=least)
+    assert (photo.reduced, photo.size) == (reduced, size)
+    assert photo.pixels.shape[:2] == (size[1] // reduced, size[0] // reduced)
+    whole = Image.fromarray(read_image(tmp_path / "a.jpg").pixels)
+    smaller = whole.resize((size[0] // reduced, size[1] // reduced), Image.Resampling.BOX)
+    assert np.abs(np.asarray(smaller).astype(int) - photo.pixels).mean() < 2.0
+
+
+def test_a_turned_jpeg_is_reduced_and_upright(tmp_path: Path) -> None:
+    _large_jpeg(tmp_path / "a.jpg", (800, 600), orientation=6)
+    photo = read_image(tmp_path / "a.jpg", least_side_px=400)
+    assert (photo.size, photo.reduced, photo.pixels.shape) == ((600, 800), 2, (400, 300, 3))
+
+
+def test_other_formats_are_read_whole(tmp_path: Path) -> None:
+    Image.new("RGB", (800, 600)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", least_side_px=100).reduced == 1

@@ -13,6 +13,7 @@
        |- lock                     one writer at a time
        |- settings/<model>.json    what the local features were made with
        |- index/<descriptor>/      global indexes
+       |- packed/<model>/          local features of a large database again
        `- tmp/                     entries that are being made
 
 An entry appears by one rename of a finished folder; a stored file by one rename of a finished file.
@@ -46,10 +47,7 @@ OWN_FOLDER = ".geonav"
 
 
 class Database:
-    """References on disk; nothing of an entry is read before it is asked for.
-
-    Made by :meth:`open` or :meth:`create`. ``path`` is its folder.
-    """
+    """References on disk, made by :meth:`open` or :meth:`create`; what an entry holds is read when it is asked for."""
 
     def __init__(self, path: Path, settings: DatabaseSettings) -> None:
         self.path = path
@@ -270,6 +268,10 @@ class Database:
     def index_dir(self, name: str) -> Path:
         """Where the index of a global descriptor lies; the folder may not exist yet."""
         return self.path / OWN_FOLDER / "index" / checked_name(name)
+
+    def packed_dir(self, model: str) -> Path:
+        """Where a model's features lie packed, or would."""
+        return self.path / OWN_FOLDER / "packed" / checked_name(model)
 
     def local_settings(self, model: str) -> dict[str, Any] | None:
         """The settings that local features were last made with, or None."""

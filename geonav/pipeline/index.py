@@ -105,6 +105,8 @@ def _index_local(
             for each in batch:
                 done += 1
                 announce(on_progress, ProgressEvent("local", done, len(missing), each.uid))
+    if 0 < config.local.packed_from <= len(uids):
+        stored.pack(uids, on_progress)
     return report, stored
 
 

@@ -25,6 +25,12 @@ class LocalConfig(Section):
     nms_radius: int = Field(2, ge=0, le=64, description="keypoints closer than this many pixels are thinned out")
     max_side_px: int = Field(1024, ge=64, description="photos are resized to this longer side to find keypoints")
     subpixel: bool = Field(True, description="refine keypoints below the pixel")
+    packed_from: int = Field(
+        10_000,
+        ge=0,
+        description="databases of so many photos keep their features a second time, in few files that are read faster; "
+        "0 for never",
+    )
     batch_size: int = Field(1, ge=1, description="photos computed at once; changes speed and memory only")
 
 

@@ -394,3 +394,31 @@ def test_vectors_are_shortened_once_there_are_photos_enough(
     assert place.index.search(place.descriptor.describe(features), 1)[0][0] == "p9"
     index_global(database, settings(max_keypoints=100), retrain=True)
     assert load_global(database, settings(max_keypoints=100)).index.dim == 16
+
+
+def test_large_databases_pack_their_features_and_both_forms_agree(indexed: Path, tmp_path: Path) -> None:
+    shutil.copytree(indexed, tmp_path / "db")
+    database = Database.open(tmp_path / "db")
+    packed = database.packed_dir("disk")
+    index_local(database, settings(packed_from=5))
+    assert not packed.exists()
+    index_local(database, settings(packed_from=4))
+    assert packed.exists()
+    alone = {uid: load_features(database, settings()).read(uid) for uid in database.uids()}
+    shutil.rmtree(packed)
+    own = load_features(Database.open(tmp_path / "db"), settings())
+    for uid, found in alone.items():
+        expected = own.read(uid)
+        np.testing.assert_array_equal(found.keypoints, expected.keypoints)
+        np.testing.assert_array_equal(found.descriptors, expected.descriptors)
+        np.testing.assert_array_equal(found.scores, expected.scores)
+
+
+def test_packed_features_follow_new_settings(indexed: Path, tmp_path: Path) -> None:
+    shutil.copytree(indexed, tmp_path / "db")
+    database = Database.open(tmp_path / "db")
+    index_local(database, settings(packed_from=1))
+    index_local(database, settings(packed_from=1, max_keypoints=40))
+    stored = load_features(database, settings(max_keypoints=40))
+    assert [len(stored.read(uid)) for uid in database.uids()] == [40] * 4
+    assert len(stored._packed) == 4

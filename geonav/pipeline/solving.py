@@ -17,6 +17,8 @@ from geonav.pose.tracks import View
 # poses explained less than half of a photo.
 _SETTLED_SHARE = 0.6
 _SETTLED_M = 0.25
+# A focal length that is solved for with the pose needs one more.
+_LEAST_FOR_FOCAL = 4
 
 
 @dataclass
@@ -43,6 +45,8 @@ class PhotoSolver:
 
     def is_settled(self, views: Sequence[View]) -> bool:
         """Whether further references could hardly change the pose: it is believed, certain, and explains the photo."""
+        if self.query.intrinsics_free and len(views) < _LEAST_FOR_FOCAL:
+            return False
         enough = _SETTLED_SHARE * len(self.query.pixels)
         if len(np.unique(np.concatenate([view.query_index for view in views]))) < enough:
             return False  # without having solved anything

@@ -152,10 +152,10 @@ def refine(
     """Adjust a first pose to all matches that agree with it."""
     tracks = build_tracks(views)
     view = _query_view(query, first)
-    before = np.zeros(len(tracks.track), bool)
+    before: NDArray[np.bool_] | None = None
     for widening in (4.0, 1.0, 1.0):
         agreeing = _agreeing(tracks, view, options.gate_sigma * widening)
-        if np.array_equal(agreeing, before):
+        if before is not None and np.array_equal(agreeing, before):
             break
         before = agreeing
         kept = _in_supported_views(tracks.select(agreeing), views, options)

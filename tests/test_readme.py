@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 import geonav
-from geonav.cli.app import app
+from geonav.cli.app import build_app
 from geonav.config import load_config
 from geonav.data.results import KSource, LocalizationResult, Status
 from geonav.data.track import TrackStatus
@@ -32,12 +32,13 @@ def _shell_lines() -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
+APP = build_app()
 COMMANDS = [line for line in _shell_lines() if line.startswith("geonav ")]
 
 
 def _parse(arguments: list[str]) -> None:
     """Parse a command line to its last option without running it."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(APP)
     context, name = None, "geonav"
     while True:
         context = command.make_context(name, arguments, parent=context)
@@ -49,10 +50,10 @@ def _parse(arguments: list[str]) -> None:
 
 def test_the_manual_shows_every_command() -> None:
     shown = {" ".join(word for word in line.split()[1:3] if re.fullmatch("[a-z]+", word)) for line in COMMANDS}
-    for group in app.registered_groups:
+    for group in APP.registered_groups:
         for command in group.typer_instance.registered_commands:  # type: ignore[union-attr]
             assert f"{group.name} {command.name}" in shown
-    for command in app.registered_commands:
+    for command in APP.registered_commands:
         assert any(line.split()[1] == command.name for line in COMMANDS)
 
 
@@ -69,7 +70,7 @@ def test_a_wrong_command_would_be_seen(line: str) -> None:
 
 def test_options_named_in_the_text_exist() -> None:
     known = {"--help"}
-    pending = [typer.main.get_command(app)]
+    pending = [typer.main.get_command(APP)]
     while pending:
         command = pending.pop()
         known |= {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}

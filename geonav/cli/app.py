@@ -14,23 +14,7 @@ import typer
 import typer.main
 
 from geonav import __version__
-from geonav.cli import (
-    config,
-    database,
-    demo,
-    doctor,
-    evaluate,
-    exporting,
-    fetching,
-    importing,
-    index,
-    localize,
-    models,
-    postview,
-    preview,
-    schema,
-    search,
-)
+from geonav.cli.commands import mount_commands
 from geonav.cli.session import Session
 from geonav.errors import EXIT_INTERRUPTED, GeonavError
 
@@ -44,34 +28,25 @@ _EPILOG = (
     "7 no photo located, 8 storage, 130 interrupted."
 )
 
-app = typer.Typer(
-    name="geonav",
-    help="Locate photos: a photo goes in, the position of its camera on Earth comes out.",
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    # Options and commands may be spelt with underscores, as in --query_set; values are left as they are.
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "token_normalize_func": lambda token: token.replace("_", "-"),
-        "max_content_width": 110,
-    },
-)
-app.command("preview")(preview.preview)
-app.command("postview")(postview.postview)
-app.add_typer(importing.app, name="import")
-app.add_typer(exporting.app, name="export")
-app.add_typer(fetching.app, name="fetch")
-app.add_typer(index.app, name="index")
-app.command("localize")(localize.localize)
-app.command("search")(search.search)
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(database.app, name="database")
-app.add_typer(models.app, name="models")
-app.add_typer(config.app, name="config")
-app.add_typer(demo.app, name="demo")
-app.command("doctor")(doctor.doctor)
-app.command("schema")(schema.schema)
+
+def build_app(arguments: Sequence[str] | None = None) -> typer.Typer:
+    """The whole of ``geonav``, or as much of it as ``arguments`` need."""
+    app = typer.Typer(
+        name="geonav",
+        help="Locate photos: a photo goes in, the position of its camera on Earth comes out.",
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        # Options and commands may be spelt with underscores, as in --query_set; values are left as they are.
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "token_normalize_func": lambda token: token.replace("_", "-"),
+            "max_content_width": 110,
+        },
+    )
+    app.callback()(root)
+    mount_commands(app, arguments)
+    return app
 
 
 def _print_version(value: bool) -> None:
@@ -80,7 +55,6 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     context: typer.Context,
     config_path: Annotated[
@@ -134,8 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if "_GEONAV_COMPLETE" in os.environ:  # the shell asks for completions
-        app(arguments, prog_name="geonav")
-    command = typer.main.get_command(app)
+        build_app()(arguments, prog_name="geonav")
+    command = typer.main.get_command(build_app(arguments))
     try:
         with command.make_context("geonav", arguments) as context:
             command.invoke(context)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from geonav.cli.localize_exports import InPlaceOption, KmlOption, LocalizeExports, WriteExifOption
+from geonav.cli.localize_input import PhotoInput, WatchOption
 from geonav.cli.localize_page import HtmlOption, LocalizePage
 from geonav.cli.options import (
     DatabaseOption,
@@ -81,7 +82,8 @@ GeoJsonOption = Annotated[
 def localize(  # noqa: PLR0915 - one statement an option
     context: typer.Context,
     photos: Annotated[
-        list[Path] | None, typer.Argument(metavar="PHOTO", help="photos to locate", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="PHOTO", help="photos to locate; - reads their names from stdin", show_default=False),
     ] = None,
     database: DatabaseOption = None,
     camera: CameraOption = None,
@@ -113,14 +115,15 @@ def localize(  # noqa: PLR0915 - one statement an option
     frame_rate: FrameRateOption = None,
     max_speed: MaxSpeedOption = None,
     gpx: GpxOption = None,
+    watch: WatchOption = None,
 ) -> None:
     """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
-    photos = photos or []
+    source = PhotoInput(photos or [], watch, sequence)
     asked = SequenceAsked(sequence, frame_rate, max_speed, gpx, geojson, as_json)
-    asked.check(photos, write_exif=write_exif)
-    writer = ResultWriter(as_json=as_json, geojson=geojson)
-    exports = LocalizeExports(photos, kml, write_exif=write_exif, in_place=in_place)
+    asked.check(has_photos=source.has_photos, write_exif=write_exif)
+    writer = ResultWriter(as_json=as_json, geojson=geojson, streams=source.streams)
+    exports = LocalizeExports(source.named, kml, write_exif=write_exif, in_place=in_place)
     page = LocalizePage(html, sequence=sequence is not None)
     section = {"top_k": top_k, "exif_gps": exif_gps}
     search = {
@@ -158,11 +161,14 @@ def localize(  # noqa: PLR0915 - one statement an option
         exports.check()
         return
     try:
-        with progress_bars(session) as on_progress:
-            for result in _located(localizer, photos, (given, mask), on_progress, page.on_matched):
+        with progress_bars(session, is_on=not source.streams) as on_progress:
+            for result in _located(localizer, source, (given, mask), on_progress, page.on_matched):
                 writer.add(result)
                 exports.add(result)
                 page.add(result)
+    except KeyboardInterrupt:
+        if watch is None:
+            raise  # the usual end of watching
     finally:
         writer.write()  # also what was found before an interruption
         exports.write()
@@ -179,7 +185,7 @@ def _parsed(camera: str) -> Camera:
 
 def _located(
     localizer: Localizer,
-    photos: Sequence[Path],
+    photos: PhotoInput,
     given: tuple[Camera | None, Path | None],
     on_progress: OnProgress | None,
     further: dict[str, Any],
@@ -198,4 +204,4 @@ def _located(
             yield LocalizationResult(
                 query=str(photo), status="not_located", reason=str(error), geonav_version=__version__
             )
-        announce(on_progress, ProgressEvent("localize", done, len(photos), photo.name))
+        announce(on_progress, ProgressEvent("localize", done, len(photos.named), photo.name))

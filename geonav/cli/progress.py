@@ -11,9 +11,9 @@ from geonav.data.progress import OnProgress, ProgressEvent
 
 
 @contextmanager
-def progress_bars(session: Session) -> Iterator[OnProgress | None]:
+def progress_bars(session: Session, *, is_on: bool = True) -> Iterator[OnProgress | None]:
     """One bar a stage; None, and so nothing drawn, when quiet or where stderr is no terminal."""
-    if session.quiet or not sys.stderr.isatty():
+    if not is_on or session.quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

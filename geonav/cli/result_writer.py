@@ -20,8 +20,8 @@ _WIDE_TABLE = 100  # columns from which on the table says more than the most nee
 class ResultWriter:
     """Takes results one by one: JSON leaves at once, a table and GeoJSON when all are there."""
 
-    def __init__(self, *, as_json: bool, geojson: str | None) -> None:
-        """Choose what to write.
+    def __init__(self, *, as_json: bool, geojson: str | None, streams: bool = False) -> None:
+        """Choose what to write; where photos come one by one (``streams``) a line leaves for each at once.
 
         Raises:
             UsageError: two things would go to stdout.
@@ -36,6 +36,7 @@ class ResultWriter:
             raise InputError(msg)
         self._as_json = as_json
         self._geojson = geojson
+        self._by_lines = streams and not as_json and geojson != "-"
         self._statuses: Counter[str] = Counter()
         self._waiting: list[LocalizationResult] = []
 
@@ -45,14 +46,16 @@ class ResultWriter:
         if self._as_json:
             write_json(result)
             sys.stdout.flush()
-        if self._geojson is not None or not self._as_json:
+        if self._by_lines:
+            _write_line(result)
+        if self._geojson is not None or not (self._as_json or self._by_lines):
             self._waiting.append(result)
 
     def write(self) -> None:
         """Write the results that have not left yet, if there are any: after the last photo or an interruption."""
         if not self._waiting:
             return
-        if not self._as_json and self._geojson != "-":
+        if not (self._as_json or self._by_lines) and self._geojson != "-":
             write_results(self._waiting)
         if self._geojson is not None:
             self._write_geojson(self._geojson)
@@ -79,6 +82,17 @@ class ResultWriter:
             typer.echo(text, nl=False)
         else:
             atomic_write_bytes(Path(target), text.encode())
+
+
+def _write_line(result: LocalizationResult) -> None:
+    """What the table says of one photo, on one line: its columns in words."""
+    words = [result.query, result.status]
+    if result.ellipse_95 is not None:
+        words += [f"{number(result.lat, 7)} {number(result.lng, 7)}", f"±{number(result.ellipse_95.semi_major_m, 3)} m"]
+    if result.azimuth is not None:
+        words += [f"azimuth {number(result.azimuth, 2)}"]
+    typer.echo("  ".join([*words, *([result.reason] if result.reason else [])]))
+    sys.stdout.flush()
 
 
 def write_results(results: Sequence[LocalizationResult]) -> None:

@@ -82,7 +82,7 @@ class SequenceAsked:
     geojson: str | None
     as_json: bool
 
-    def check(self, photos: Sequence[Path], *, write_exif: bool) -> None:
+    def check(self, *, has_photos: bool, write_exif: bool) -> None:
         """Refuse what does not go together, before anything is loaded.
 
         Raises:
@@ -95,11 +95,11 @@ class SequenceAsked:
                 if value is not None:
                     msg = f"{name} belongs to --sequence: name its folder or video there"
                     raise UsageError(msg)
-            if not photos:
-                msg = "no photo given: name photos, or a folder or video with --sequence"
+            if not has_photos:
+                msg = "no photo given: name photos, - to read their names from stdin, --watch FOLDER or --sequence"
                 raise UsageError(msg)
             return
-        if photos:
+        if has_photos:
             msg = "photos and --sequence do not go together: put the photos into the sequence's folder"
             raise UsageError(msg)
         if not self.path.exists():

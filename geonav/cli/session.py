@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,14 +41,9 @@ class Session:
 
     def start_logging(self) -> None:
         """Send the package's log to stderr; other packages' warnings only when verbose."""
-        from rich.console import Console
-        from rich.logging import RichHandler
-
         level = logging.DEBUG if self.verbose else logging.ERROR if self.quiet else logging.WARNING
-        handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=self.verbose)
-        handler.setFormatter(logging.Formatter("%(message)s"))
         logger = logging.getLogger("geonav")
-        logger.handlers = [handler]
+        logger.handlers = [_LateHandler(show_time=self.verbose)]
         logger.setLevel(level)
         if not self.verbose and not sys.warnoptions:
             warnings.simplefilter("ignore")
@@ -57,6 +53,27 @@ class Session:
         from geonav.config import load_config
 
         return load_config(self.config_path, overrides)
+
+
+class _LateHandler(logging.Handler):
+    """Writes to stderr by rich, which takes a tenth of a second to start and most commands have nothing for."""
+
+    def __init__(self, *, show_time: bool) -> None:
+        super().__init__()
+        self._show_time = show_time
+
+    @cached_property
+    def _handler(self) -> logging.Handler:
+        from rich.console import Console
+        from rich.logging import RichHandler
+
+        handler = RichHandler(console=Console(stderr=True), show_path=False, show_time=self._show_time)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        return handler
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand it on."""
+        self._handler.emit(record)
 
 
 def database_path(config: GeonavConfig) -> Path:

@@ -16,7 +16,7 @@
        |- packed/<model>/          local features of a large database again
        `- tmp/                     entries that are being made
 
-An entry appears by one rename of a finished folder; a stored file by one rename of a finished file.
+An entry appears by one rename of a finished folder; a file by one of a finished file.
 """
 
 from __future__ import annotations
@@ -284,10 +284,9 @@ class Database:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer; a process that holds it already may take it again.
+        """Be the only writer, once or again; DatabaseError where another live process is.
 
         Raises:
-            DatabaseError: another live process holds it.
             StorageError: the database cannot be written.
         """
         with self._lock.held(self._own_folder() / "lock"):

@@ -1,7 +1,6 @@
 """Pictures: read safely, turned upright, and made ready to store.
 
-Nothing is decoded before the file's size and the picture's size have been looked at, and whatever
-Pillow raises becomes one line.
+Nothing is decoded before the sizes of file and picture were looked at; whatever Pillow raises becomes one line.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class StorableImage:
-    """A picture that was checked and can be stored as ``image.jpg``.
+    """A checked picture, to be stored as ``image.jpg``.
 
     Attributes:
         jpeg: the file's own bytes where it is a JPEG, otherwise the upright picture as a new one.
@@ -96,11 +95,10 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS, least_side_px: in
 def _reduced(image: Image, least_side_px: int) -> int:
     """Have a JPEG decoded at a fraction of its size, unless that would cut pixels: positions must not move."""
     width, height = image.size
-    if image.format in {"JPEG", "MPO"}:
-        for factor in (8, 4, 2):
-            if width % factor == 0 == height % factor and max(width, height) >= factor * least_side_px:
-                image.draft(None, (width // factor, height // factor))
-                return width // image.width
+    for factor in (8, 4, 2) if image.format in {"JPEG", "MPO"} else ():
+        if width % factor == 0 == height % factor and max(width, height) >= factor * least_side_px:
+            image.draft(None, (width // factor, height // factor))
+            return width // image.width
     return 1
 
 

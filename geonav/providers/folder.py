@@ -29,6 +29,11 @@ _PITCH_ROLL_STD_DEG = 10.0
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".bmp"}
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a path is a file named like a picture that can be read, and not hidden."""
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
 def find_photos(folder: Path) -> list[tuple[str, Path]]:
     """Names, relative with forward slashes, and paths of all pictures below ``folder``, sorted.
 
@@ -38,11 +43,7 @@ def find_photos(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         msg = f"there is no folder {folder}: name the one that holds the photos"
         raise InputError(msg)
-    found = sorted(
-        (path.relative_to(folder).as_posix(), path)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    found = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if is_picture(path))
     if not found:
         msg = f"{folder} holds no picture ({' '.join(sorted(_SUFFIXES))}): name the folder of the photos"
         raise InputError(msg)

@@ -65,8 +65,8 @@ class _System:
     g_point: Array
     coupling: Array
 
-    def solve(self, damping: float) -> tuple[Array, Array, Array]:
-        """Steps of the query (P,) and the points (3, T), and the Schur complement (P, P) of the query."""
+    def solve(self, damping: float) -> _Step:
+        """The step that a damping makes."""
         inverse = _inverse(self.h_point, damping)
         carried = (self.coupling[:, :, None] * inverse).sum(1)
         size = len(self.g_query)
@@ -74,10 +74,25 @@ class _System:
         schur = self.h_query - wide @ self.coupling.reshape(size, -1).T
         right = self.g_query - wide @ self.g_point.reshape(-1)
         scale = np.sqrt(np.maximum(np.diag(schur), 1e-12))
-        scaled = schur / np.outer(scale, scale) + (damping + 1e-12) * np.eye(len(schur))
-        step = -np.linalg.solve(scaled, right / scale) / scale
+        scaled, pull = schur / np.outer(scale, scale), right / scale
+        step = -np.linalg.solve(scaled + (damping + 1e-12) * np.eye(size), pull) / scale
+        left = pull @ np.linalg.solve(scaled + 1e-12 * np.eye(size), pull)
         pulled = self.g_point + np.tensordot(step, self.coupling, 1)
-        return step, -(inverse * pulled).sum(1), schur
+        return _Step(step, -(inverse * pulled).sum(1), schur, float(left))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step of the query (P,) and of the points (3, T), and where it starts from.
+
+    ``information`` is the Schur complement (P, P) of the query; ``left`` the square of how far the minimum seems to be,
+    in standard deviations: damping makes steps short along what is known least, and says nothing of that.
+    """
+
+    query: Array
+    points: Array
+    information: Array
+    left: float
 
 
 def _inverse(blocks: Array, damping: float) -> Array:
@@ -146,8 +161,8 @@ def adjust(
         query: the start.
         structure: points to start from; found from the start pose if left out.
         max_iterations: of accepted or rejected steps.
-        tolerance: step of the query, in its standard deviations, at which it stops. Single points whose references
-            disagree may crawl on for long, but the pose does not follow them.
+        tolerance: distance of the query from the minimum, in its standard deviations, at which it stops. Single points
+            whose references disagree may crawl on for long, but the pose does not follow them.
     """
     structure = structure or initial_structure(tracks, query)
     anchor = structure.anchor
@@ -155,14 +170,14 @@ def adjust(
     system, reference, residual = problem.normal_equations(structure, query)
     cost, damping = _cost(reference, residual, query), 1e-4
     for _ in range(max_iterations):
-        step, point_step, information = system.solve(damping)
-        moved = query.moved(step)
-        trial = replace(structure, values=structure.values + point_step.T)
+        step = system.solve(damping)
+        moved = query.moved(step.query)
+        trial = replace(structure, values=structure.values + step.points.T)
         trial.values[:, 2] = np.maximum(trial.values[:, 2], 1e-6)
         trial_system, trial_reference, trial_residual = problem.normal_equations(trial, moved)
         trial_cost = _cost(trial_reference, trial_residual, moved)
         if trial_cost < cost:
-            done = step @ information @ step < tolerance**2
+            done = step.left < tolerance**2
             query, structure, system, cost, damping = moved, trial, trial_system, trial_cost, damping / 5
             reference, residual = trial_reference, trial_residual
             if done:
@@ -171,4 +186,4 @@ def adjust(
             damping *= 10
             if damping > 1e4:
                 break
-    return Adjusted(query, structure, reference, residual, system.solve(0.0)[2])
+    return Adjusted(query, structure, reference, residual, system.solve(0.0).information)

@@ -133,6 +133,23 @@ def initial_structure(tracks: Tracks, query: QueryView) -> Structure:
     return Structure(anchor, values)
 
 
+def carried_structure(tracks: Tracks, query: QueryView, known: tuple[Tracks, Structure]) -> Structure:
+    """The structure that was found for some other observations of the same keypoints; of new ones the initial one."""
+    fresh, (before, found) = initial_structure(tracks, query), known
+    num_views = 1 + max(tracks.view.max(initial=0), before.view.max(initial=0))
+    # A keypoint has one observation in a view at most.
+    seen = tracks.keypoint[tracks.track] * num_views + tracks.view
+    anchors = before.keypoint * num_views + before.view[found.anchor]
+    order = np.argsort(seen)
+    place = np.searchsorted(seen, anchors, sorter=order).clip(max=len(seen) - 1)
+    observation = order[place]
+    same = seen[observation] == anchors
+    track = tracks.track[observation[same]]
+    anchor, values = fresh.anchor.copy(), fresh.values.copy()
+    anchor[track], values[track] = observation[same], found.values[same]
+    return Structure(anchor, values)
+
+
 class ReferenceTerms:
     """What the references saw, against the points of the tracks.
 

@@ -14,7 +14,7 @@ from geonav.geometry.pose import camera_center, pose_from_center
 from geonav.pose.absolute import FirstPose, absolute_pose, generalized_relative_pose
 from geonav.pose.adjustment import Adjusted, adjust
 from geonav.pose.epipolar import epipolar_sigmas
-from geonav.pose.residuals import QueryView
+from geonav.pose.residuals import QueryView, Structure, carried_structure
 from geonav.pose.tracks import Ints, Tracks, View, build_tracks
 from geonav.pose.triangulation import triangulate
 from geonav.pose.uncertainty import PoseCovariance, pose_covariance
@@ -153,6 +153,7 @@ def refine(
     tracks = build_tracks(views)
     view = _query_view(query, first)
     before: NDArray[np.bool_] | None = None
+    known: tuple[Tracks, Structure] | None = None
     for widening in (4.0, 1.0, 1.0):
         agreeing = _agreeing(tracks, view, options.gate_sigma * widening)
         if before is not None and np.array_equal(agreeing, before):
@@ -161,13 +162,16 @@ def refine(
         kept = _in_supported_views(tracks.select(agreeing), views, options)
         if kept.num_tracks < MIN_TRACKS:
             return None
-        adjusted = adjust(kept, view, tolerance=_ROUGH_SIGMAS, max_iterations=_ROUGH_ITERATIONS)
+        start = None if known is None else carried_structure(kept, view, known)
+        adjusted = adjust(kept, view, start, tolerance=_ROUGH_SIGMAS, max_iterations=_ROUGH_ITERATIONS)
+        # With a focal length that changes, all points move: they are better found anew than carried along.
+        known = None if query.intrinsics_free else (kept, adjusted.structure)
         kept = _without_outliers(kept, adjusted, options.gate_sigma * widening)
         kept = _in_supported_views(kept, views, options)
         if kept.num_tracks < MIN_TRACKS:
             return None
         view = _with_current_rays(query, adjusted.query)
-    adjusted = adjust(kept, view)
+    adjusted = adjust(kept, view, known and carried_structure(kept, view, known))
     if not np.isfinite(adjusted.query.center).all():
         return None
     pose = pose_from_center(adjusted.query.rotation, adjusted.query.center)

@@ -104,14 +104,12 @@ def _blockwise(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> t
     Where half precision comes without tile instructions, plain products of matrices are faster than torch's kernel
     for attention by half (2,048 keypoints: 33 against 53 ms on one core).
     """
-    scale = query.shape[-1] ** -0.5
+    keys = (key * query.shape[-1] ** -0.5).permute(1, 2, 0).contiguous()
+    queries, values = query.transpose(0, 1).contiguous(), value.transpose(0, 1).contiguous()
     gathered = torch.empty_like(query, memory_format=torch.contiguous_format)
-    for head in range(query.shape[1]):
-        keys = (key[:, head] * scale).t()
-        values = value[:, head].contiguous()
-        for start in range(0, len(query), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            gathered[rows, head] = (query[rows, head] @ keys).softmax(dim=-1) @ values
+    for start in range(0, len(query), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        gathered[rows] = torch.bmm(torch.bmm(queries[:, rows], keys).softmax(dim=-1), values).transpose(0, 1)
     return gathered.flatten(1)
 
 

@@ -1,0 +1,55 @@
+"""Work in a process of its own, to see what memory it takes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.data.progress import ProgressEvent
+from geonav.evaluation.provenance import peak_memory_bytes
+
+
+def main(what: str, path: str, *rest: str) -> None:
+    """Print JSON: seconds and bytes."""
+    done = _index(path) if what == "index" else _locate(path, int(rest[0]), rest[1:])
+    sys.stdout.write(json.dumps({**done, "peak_bytes": peak_memory_bytes()}) + "\n")
+
+
+def _index(path: str) -> dict[str, float]:
+    from geonav.pipeline.index import index_local
+
+    held: dict[int, int] = {}
+    started: list[float] = []
+
+    def note(event: ProgressEvent) -> None:
+        started.append(time.perf_counter())
+        held[event.done] = _held_bytes()
+
+    report = index_local(Database.open(path), GeonavConfig(), note)
+    # The first photo waits for the network to be loaded: the rate is that of all others.
+    per_photo = (started[-1] - started[0]) / (report.computed - 1)
+    last = max(held)
+    return {"seconds": per_photo * report.computed, "middle_bytes": held[last // 2], "last_bytes": held[last]}
+
+
+def _locate(path: str, count: int, queries: tuple[str, ...]) -> dict[str, float]:
+    from geonav.pipeline.localize import Localizer
+
+    localizer = Localizer(Database.open(path), GeonavConfig())
+    for number in range(count):
+        localizer.locate(queries[number % len(queries)])
+    return {"last_bytes": _held_bytes()}
+
+
+def _held_bytes() -> int:
+    """What this process holds now; Linux alone says."""
+    pages = Path("/proc/self/statm")
+    return int(pages.read_text("ascii").split()[1]) * 4096 if pages.exists() else 0
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -9,9 +9,9 @@ import pytest
 
 from geonav.geometry.camera import Camera
 from geonav.geometry.pose import camera_center, rotation_error_deg
-from geonav.pose.absolute import absolute_pose, generalized_relative_pose
-from geonav.pose.solver import Solution, SolveOptions, solve
-from geonav.pose.tracks import View
+from geonav.pose.absolute import FirstPose, absolute_pose, generalized_relative_pose
+from geonav.pose.solver import Solution, SolveOptions, refine, solve
+from geonav.pose.tracks import View, build_tracks
 from tests.pose.worlds import USUAL, Plan, World, make_world
 
 OPTIONS = SolveOptions()
@@ -215,3 +215,11 @@ def test_nothing_to_solve_with() -> None:
     single = make_world(Plan(seed=1, one_reference_each=True))
     unknown = single.query(focal_unknown=True, intrinsics_free=True, intrinsics_std=LOOSE)
     assert solve(unknown, single.views, OPTIONS) is None
+
+
+def test_a_first_pose_that_no_match_agrees_with_gives_none() -> None:
+    world = make_world(Plan(seed=2))
+    tracks = build_tracks(world.views)
+    behind = np.diag([-1.0, 1.0, -1.0, 1.0]) @ world.pose
+    start = FirstPose(behind, USUAL, np.zeros(tracks.num_tracks, bool))
+    assert refine(world.query(), world.views, start, OPTIONS, method="absolute") is None

@@ -13,6 +13,7 @@ import pytest
 
 from geonav.data.results import LocalizationResult
 from geonav.geometry.geodesy import LocalFrame
+from geonav.geometry.pose import camera_center
 from tests.accuracy.shared_photos import CASTLE, HERZ_JESU, Scene, needs_photos, score
 
 pytestmark = needs_photos
@@ -76,3 +77,19 @@ def test_photos_of_another_place_are_not_located(databases: dict[str, Path], que
     assert code == 7
     assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2)[::3])
     assert all(item["reason"] and item["E"] is None and item["lat"] is None for item in objects)
+
+
+def test_half_precision_moves_poses_by_less_than_they_are_certain(databases: dict[str, Path]) -> None:
+    """Networks are judged by the poses that come of them: references in the machine's own precision, photos in each."""
+    scene = Scene(CASTLE)
+    truths = [camera_center(np.array(image["E"])) for image in scene.rest(2)[::5]]
+    calibration = scene.images[0]["K"]
+    camera = f"PINHOLE,1536,1024,{calibration[0][0]},{calibration[1][1]},{calibration[0][2]},{calibration[1][2]}"
+    centers = []
+    for precision in ("float32", "bfloat16"):
+        options = ("--camera", camera, "--precision", precision)
+        code, objects = located(databases[CASTLE], scene, *options, every=5)
+        assert code == 0
+        centers.append(np.array([camera_center(np.array(item["E"])) for item in objects]))
+        assert np.linalg.norm(centers[-1] - truths, axis=1).max() <= 0.06
+    assert np.linalg.norm(centers[0] - centers[1], axis=1).max() <= 0.02

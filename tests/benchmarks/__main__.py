@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _figures(found: Photos, folder: Path, *, quick: bool) -> Iterator[Figure]:
-    turns = 2 if quick else 7
+    turns = 2 if quick else 5
     networks = NetworkFigures(found, turns=turns)
     query, warm_s = networks.query.path, networks.warm_s()
     yield from networks.figures()
@@ -59,19 +59,19 @@ def _figures(found: Photos, folder: Path, *, quick: bool) -> Iterator[Figure]:
     yield from other.starting(found, query, warm_s, turns)
     if quick:
         return
-    ours, plain = networks.errors_m(8)
+    ours, plain = networks.errors_m(3)
     yield Figure("median error of the located, metres, against the plain pipeline's", ours, plain, 1.0)
     yield other.opening(found, folder, 100_000)
-    yield other.memory(found, 100)
+    yield other.memory(found, 30)
     yield from other.indexing(found, folder, 200)
-    yield from other.old_machine(3)
+    yield from other.old_machine(2)
 
 
 def _only_locate(found: Photos, turns: int) -> None:
     """For a process whose environment hides what the processor can."""
     networks = NetworkFigures(found, turns=turns)
     figures = list(networks.locating(must=1.3))[:1]
-    ours, plain = networks.errors_m(4)
+    ours, plain = networks.errors_m(2)
     figures.append(Figure("median error of the located, metres, against the plain pipeline's", ours, plain, 1.0))
     say(json.dumps([{**record(figure), "noise": figure.noise} for figure in figures]))
 

@@ -74,7 +74,10 @@ def test_version(run: Run) -> None:
     [
         (["--nope"], "error: No such option: --nope (see 'geonav --help')"),
         (["localise"], "error: No such command 'localise'"),
-        (["localize"], "error: no photo given: name photos, or a folder or video with --sequence"),
+        (
+            ["localize"],
+            "error: no photo given: name photos, - to read their names from stdin, --watch folder or --sequence",
+        ),
         (["evaluate", "--query-set", "q"], "error: Missing option '--reference-set'"),
         (["localize", "a.jpg", "--top-k", "many"], "error: Invalid value for '--top-k'"),
         (["localize", "a.jpg", "--json", "--geojson", "-"], "error: --json and --geojson - would both write to stdout"),

@@ -50,7 +50,7 @@ def test_polygons_with_holes_hold_as_many_points_as_their_area_says(pattern, spa
     star = np.column_stack([np.sin(angles), np.cos(angles)]) * random.uniform(600, 1200, (9, 1))
     area = Polygon(star).buffer(0).difference(Point(0, 0).buffer(200)).union(box(2000, 0, 2600, 500))
     grid = Grid(spacing_m, pattern)
-    xy = grid.points(Polygons(area), 100_000)
+    xy = grid.points(Polygons(area), 300_000)
     inside = area.buffer(1e-6)
     assert all(inside.covers(Point(point)) for point in xy[:: max(1, len(xy) // 50)])
     # The count of a grid differs from the area's by no more than a share of the points along the edge.

@@ -30,6 +30,7 @@ class NetworkFigures:
         self._config = GeonavConfig(local={"max_keypoints": MAX_KEYPOINTS}, localize={"top_k": TOP_K})
         self.localizer = Localizer(photos.database, self._config)
         self._plain = Plain()
+        self._described: dict[str, PlainReference] = {}
         self.query = photos.queries[len(photos.queries) // 2]
 
     def figures(self) -> Iterator[Figure]:
@@ -117,21 +118,22 @@ class NetworkFigures:
             result = self.localizer.locate(query.path, camera=query.camera)
             self.query = query
             self.__dict__.pop("found", None)
-            self.__dict__.pop("_plain_references", None)
             plain = self._plain.locate(*_plainly(query), self._plain_references)
             both.append([_error_m(result.E, query), _error_m(plain, query)])
         ours, plain_m = np.median(np.array(both), axis=0)
         return float(ours), float(plain_m)
 
-    @cached_property
+    @property
     def _plain_references(self) -> list[PlainReference]:
-        found = []
-        for uid in self.found:
+        return [self._plain_reference(uid) for uid in self.found]
+
+    def _plain_reference(self, uid: str) -> PlainReference:
+        if uid not in self._described:
             metadata, path = self._photos.database.metadata(uid), self._photos.database.image_path(uid)
             pixels = pixels_at(path, SIDE_PX)
             camera = metadata.camera.scaled(pixels.shape[1], pixels.shape[0])
-            found.append(PlainReference(self._plain.features(pixels), camera.K, np.array(metadata.E, float)))
-        return found
+            self._described[uid] = PlainReference(self._plain.features(pixels), camera.K, np.array(metadata.E, float))
+        return self._described[uid]
 
     def _size(self, uid: str) -> tuple[int, int]:
         metadata = self._photos.database.metadata(uid)

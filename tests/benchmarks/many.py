@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -20,11 +19,11 @@ def make_many(base: Database, folder: Path, count: int) -> Path:
     folder.mkdir(parents=True)
     shutil.copytree(base.path / OWN_FOLDER, folder / OWN_FOLDER)
     (folder / OWN_FOLDER / "places.npz").unlink(missing_ok=True)
-    one = base.entry_path(base.uids()[0]) / "metadata.json"
+    metadata = (base.entry_path(base.uids()[0]) / "metadata.json").read_bytes()
     uids = [f"{number:07d}" for number in range(count)]
     for uid in uids:
         (folder / uid).mkdir()
-        os.link(one, folder / uid / "metadata.json")
+        (folder / uid / "metadata.json").write_bytes(metadata)
     database, config = Database.open(folder), GeonavConfig()
     stage = GlobalStage.for_reading(database, config, load_features(database, config))
     index = new_index("flat", stage.asking.dim, stage._projection.stamp)

@@ -30,6 +30,7 @@ from geonav.settings.fetching import (
     PricesConfig,
     SamplingConfig,
 )
+from geonav.settings.mapping import MapConfig
 from geonav.settings.search import SearchConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 
@@ -65,6 +66,7 @@ class GeonavConfig(Section):
     retrieval: GlobalConfig = Field(default_factory=GlobalConfig, alias="global", description="global descriptors")
     search: SearchConfig = Field(default_factory=SearchConfig, description="which references are found")
     localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
+    mapping: MapConfig = Field(default_factory=MapConfig, alias="map", description="references among themselves")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
     sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="points to ask for imagery at")
     fetch: FetchConfig = Field(default_factory=FetchConfig, description="fetching of references")

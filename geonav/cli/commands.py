@@ -59,6 +59,12 @@ COMMANDS = (
     ),
     _Command("index", "index", "app", "Compute what locating needs; resumes."),
     _Command(
+        "map",
+        "mapping",
+        "app",
+        "Match references among themselves and adjust their poses; say which cannot be trusted.",
+    ),
+    _Command(
         "localize",
         "localize",
         "localize",

@@ -39,13 +39,24 @@ class AxisStd(BaseModel):
     up: Std
 
 
+class RefinedCamera(BaseModel):
+    """Intrinsics that a map solved for, in COLMAP's order and pixels."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    model: str
+    params: list[float]
+
+
 class ImageMetadata(BaseModel):
     """One picture: its size, place, camera and pose. Further keys are kept as they are.
 
     ``w h K`` and everything in pixels belong to the upright picture. ``lat lng alt`` is the camera's
     centre, ``azn`` the azimuth of its optical axis clockwise from true north, ``fov`` its horizontal
     field of view in degrees, ``E`` camera_from_world (4x4, the world is ENU metres at the database's
-    origin). ``K`` is null where the focal length is not known.
+    origin). ``K`` is null where the focal length is not known. ``E_refined`` is the pose that a map found, in
+    the same form, ``E_refined_cov`` its covariance (6x6: turn about east, north, up in radians, then centre in
+    metres), ``map_version`` the part of the map that both are of.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", allow_inf_nan=False)
@@ -72,8 +83,12 @@ class ImageMetadata(BaseModel):
     heading_std_deg: Std | None = None
     source_name: str | None = None
     source_sha256: str | None = None
+    E_refined: Matrix | None = None
+    E_refined_cov: Matrix | None = None
+    camera_refined: RefinedCamera | None = None
+    map_version: str | None = None
 
-    @field_validator("E")
+    @field_validator("E", "E_refined")
     @classmethod
     def _check_pose(cls, value: Matrix | None) -> Matrix | None:
         if value is None:

@@ -60,3 +60,16 @@ def rotation_from_vector(vector: ArrayLike) -> Array:
         return nearest_rotation(np.eye(3) + skew)
     rotation: Array = np.eye(3) + np.sin(angle) / angle * skew + (1 - np.cos(angle)) / angle**2 * skew @ skew
     return rotation
+
+
+def rotations_from_vectors(vectors: ArrayLike) -> Array:
+    """Rotations (N, 3, 3) about vectors (N, 3) by their lengths in radians (Rodrigues' formula)."""
+    vec = np.asarray(vectors, float).reshape(-1, 3)
+    angle = np.linalg.norm(vec, axis=1)
+    skew = np.zeros((len(vec), 3, 3))
+    skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0] = vec[:, 0], vec[:, 1], vec[:, 2]
+    skew -= np.swapaxes(skew, 1, 2)
+    sine = np.sinc(angle / np.pi)[:, None, None]  # sin(a) / a
+    half = np.sinc(angle / (2 * np.pi))[:, None, None]
+    rotations: Array = np.eye(3) + sine * skew + 0.5 * half**2 * skew @ skew
+    return rotations

@@ -90,7 +90,16 @@ def _stored_view(database: Database, uid: str, naming: Naming) -> StoredView:
     if metadata.pose is None:
         msg = "it has no pose"
         raise InputError(msg)
-    camera, pose = metadata.camera, metadata.pose
+    return as_stored(database, uid, naming, metadata.camera, metadata.pose)
+
+
+def as_stored(database: Database, uid: str, naming: Naming, camera: Camera, pose: Array) -> StoredView:
+    """An entry with a camera and pose (4, 4) of its upright picture, as its picture is stored.
+
+    Raises:
+        InputError: the picture is mirrored, or its camera cannot be turned.
+    """
+    metadata = database.metadata(uid)
     orientation = read_exif(database.image_path(uid)).orientation
     if orientation not in _BACK:
         msg = f"its EXIF orientation {orientation} mirrors it, which no camera model describes"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,18 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import Photo
+from geonav.data.map_store import MapPart
 from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
+from geonav.pipeline.adjusting import with_adjusted
 from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.contest import Contest, Surroundings
 from geonav.pipeline.extraction import extract, mask_of
 from geonav.pipeline.found import Found, Stopwatch, matching_notes, nothing_matched
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
+from geonav.pipeline.mapped import Mapped, with_silent
 from geonav.pipeline.matching import MatchedPhoto, MatchedReferences, ReferenceMatcher, keypoint_noise_px
 from geonav.pipeline.query import QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
@@ -32,6 +35,7 @@ from geonav.pipeline.view_matches import ViewMatches, view_matches
 from geonav.pose.acceptance import Thresholds
 from geonav.pose.decide import DecideOptions, Decision
 from geonav.pose.solver import Query, SolveOptions
+from geonav.pose.tracks import View
 from geonav.vision.base import Mask
 
 # Fewer keypoints than this cannot carry a pose: sky, blur, darkness.
@@ -68,8 +72,14 @@ class Localizer:
             lambda: InlierCounter(database, self._references, matcher, self.config.local.max_side_px, self.config.seed),
             grouped=False,
         )
+        section = self.config.localize
         self._matcher = ReferenceMatcher(
-            database, self._references, matcher, self.config.localize, self.config.local.max_side_px
+            database,
+            self._references,
+            matcher,
+            section,
+            self.config.local.max_side_px,
+            Mapped(database, self._references) if section.use_map else None,
         )
         self.settings: dict[str, Any] = {
             "database": str(database.path),
@@ -124,7 +134,8 @@ class Localizer:
         if on_retrieved is not None:
             on_retrieved(retrieved)
         matched = MatchedPhoto(features, photo.photo.size, photo.photo.sha256)
-        solver = PhotoSolver(self._query(photo, features), self._options(), watch)
+        query, options = self._query(photo, features), self._options()
+        solver = PhotoSolver(query, options, watch, lambda views: self._prepared(query, views, options))
         found = self._matched(matched, retrieved, solver)
         if not found.matches.views:
             reason = retrieved.reason or nothing_matched(found.matches)
@@ -154,6 +165,11 @@ class Localizer:
             return decision
         surroundings = Surroundings(self._retriever.places, self._frame, allowed)
         return Contest(self._matcher, photo, found, surroundings).settled(decision, now)
+
+    def _prepared(self, query: Query, views: Sequence[View], options: DecideOptions) -> list[View]:
+        """References as they are solved with: with what a map knows of them, or adjusted where none does."""
+        known = with_silent(views)
+        return with_adjusted(query, known, options) if self.config.localize.adjust_references else known
 
     def _options(self) -> DecideOptions:
         section = self.config.localize
@@ -208,6 +224,9 @@ class Localizer:
             notes.append(f"focal length, principal point and distortion (k1 = {k1:+.4f}) were solved with the pose")
         if self._gps_prior(photo) is not None:
             notes.append("the position in the photo's EXIF was used as a prior")
+        views = () if decision.solution is None else decision.solution.views
+        if any(isinstance(view.joint, MapPart) and view.joint.facts.get("adjusted_with_photo") for view in views):
+            notes.append("the references' poses are doubtful and were adjusted with the photo's: `geonav map build` does better")
         if decision.solution is not None and decision.solution.method == "generalized_relative":
             notes.append("too few points could be triangulated: the pose started from two-view geometry")
         return notes

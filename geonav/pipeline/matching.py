@@ -11,11 +11,13 @@ import numpy as np
 
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
-from geonav.data.metadata import AxisStd, ImageMetadata
+from geonav.data.metadata import ImageMetadata
 from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.candidates import MIN_PLACES, Candidates, num_places
 from geonav.pipeline.stored import StoredFeatures
+from geonav.pipeline.mapped import Mapped
+from geonav.pipeline.trust import heading_std_deg, panorama_of, position_std_m, tilt_std_deg
 from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.tracks import View
 from geonav.settings.stages import LocalizeConfig
@@ -28,15 +30,12 @@ STRONG_MATCHES = 80
 _LOOK_KEYPOINTS = 512
 _WEAK_LOOK_MATCHES = 50
 _MAX_WEAK = 3
-# Without a word from the source: what street-level providers are good for.
-_DEFAULT_POSITION_STD_M = 2.0
-_DEFAULT_HEADING_STD_DEG = 2.0
-_MAX_TILT_STD_DEG = 3.0
 # Keypoints of one reference move together by 0.13 pixels, the median on rendered streets with exact poses: a quarter of
 # a thousandth at the edge of a picture of 1024 pixels, and calibrations are hardly better.
-_SCALE_STD = 2.5e-4
+SCALE_STD = 2.5e-4
 # DISK's keypoints, refined below the pixel, scatter by this much of a pixel of the picture they were found in.
 KEYPOINT_NOISE_PX = 0.3
+_MIN_PLACES_MAPPED = 2
 Size = tuple[int, int]
 
 
@@ -97,6 +96,7 @@ class ReferenceMatcher:
     matcher: Matcher
     settings: LocalizeConfig
     max_side_px: int
+    mapped: Mapped | None = None
 
     def match(
         self,
@@ -149,7 +149,7 @@ class ReferenceMatcher:
         if is_same_file(self.database, uid, metadata, photo.sha256):
             matched.excluded.append(uid)
             return
-        if not (metadata.has_pose and metadata.has_camera):
+        if not self._has_pose(uid, metadata):
             matched.unposed.append(uid)
             return
         reference = self.features.read(uid)
@@ -165,32 +165,33 @@ class ReferenceMatcher:
         matched.num_weak += len(pairs) < STRONG_MATCHES
         matched.num_matches[uid] = len(pairs)
         if len(pairs):
-            matched.views.append(self._view(uid, metadata, reference.keypoints[pairs[:, 1]], pairs[:, 0]))
+            matched.views.append(self._view(uid, metadata, reference, pairs))
 
     def _is_weak(self, photo: MatchedPhoto, reference: LocalFeatures, reference_size: Size) -> bool:
         """Whether the best keypoints of both pictures, a quarter of all, hardly match."""
         look = self.matcher.match(photo.best, photo.size, _best(reference), reference_size)
         return len(look) < _WEAK_LOOK_MATCHES
 
-    def _view(
-        self,
-        uid: str,
-        metadata: ImageMetadata,
-        pixels: np.ndarray,
-        query_index: np.ndarray,
-    ) -> View:
-        heading = metadata.heading_std_deg if metadata.heading_std_deg is not None else _DEFAULT_HEADING_STD_DEG
-        return View(
+    def _view(self, uid: str, metadata: ImageMetadata, reference: LocalFeatures, pairs: np.ndarray) -> View:
+        view = View(
             uid=uid,
             camera=metadata.camera,
-            pose=np.array(metadata.E, float),
-            pixels=pixels.astype(float),
-            query_index=query_index.astype(np.int64),
+            pose=np.array(metadata.E, float) if metadata.E is not None else np.eye(4),
+            pixels=reference.keypoints[pairs[:, 1]].astype(float),
+            query_index=pairs[:, 0].astype(np.int64),
             noise_px=keypoint_noise_px((metadata.w, metadata.h), self.max_side_px),
-            scale_std=_SCALE_STD,
-            position_std_m=_position_std(metadata),
-            rotation_std_deg=(heading, _tilt_std(metadata, heading)),
+            scale_std=SCALE_STD,
+            position_std_m=position_std_m(metadata),
+            rotation_std_deg=(heading_std_deg(metadata), tilt_std_deg(metadata)),
+            keypoints=pairs[:, 1].astype(np.int64),
+            frame=panorama_of(metadata),
         )
+        return view if self.mapped is None else self.mapped.placed(view, metadata)
+
+    def _has_pose(self, uid: str, metadata: ImageMetadata) -> bool:
+        if metadata.has_pose and metadata.has_camera:
+            return True
+        return self.mapped is not None and metadata.has_camera and self.mapped.holds(uid, metadata)
 
     def _is_enough(
         self, strong: Sequence[View], views: Sequence[View], is_settled: Callable[[Sequence[View]], bool]
@@ -201,7 +202,9 @@ class ReferenceMatcher:
         shows all of what the photo shows.
         """
         wanted = self.settings.max_references
-        least = min(MIN_PLACES, wanted)
+        # A map knows the points that a reference sees from others' views: fewer references are needed.
+        is_mapped = all(view.joint is not None for view in strong)
+        least = min(_MIN_PLACES_MAPPED if is_mapped else MIN_PLACES, wanted)
         if len(strong) < least or len(group_views(strong, GROUP_RADIUS_M, MIN_SHARED)) > 1:
             return False
         if num_places([camera_center(view.pose) for view in strong]) < least:
@@ -233,20 +236,6 @@ def _best(features: LocalFeatures) -> LocalFeatures:
 def keypoint_noise_px(size: Size, max_side_px: int) -> float:
     """Standard deviation of keypoints in pixels of a picture that was shrunk to find them."""
     return KEYPOINT_NOISE_PX * max(1.0, max(size) / max_side_px)
-
-
-def _tilt_std(metadata: ImageMetadata, heading_std_deg: float) -> float:
-    """Of pitch and roll: as the source says, else that of the heading within bounds, for gravity is felt."""
-    said = (metadata.model_extra or {}).get("pitch_roll_std_deg")
-    return float(said) if isinstance(said, int | float) else min(heading_std_deg, _MAX_TILT_STD_DEG)
-
-
-def _position_std(metadata: ImageMetadata) -> tuple[float, float, float]:
-    std = metadata.position_std_m
-    if isinstance(std, AxisStd):
-        return std.east, std.north, std.up
-    value = _DEFAULT_POSITION_STD_M if std is None else std
-    return value, value, value
 
 
 def _is_same_picture(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from geonav.pipeline.found import Stopwatch
 from geonav.pose.decide import DecideOptions, Decision, decide
 from geonav.pose.solver import Query
 from geonav.pose.tracks import View
+from geonav.pose.uncertainty import ellipse_95
 
 # A pose is settled once it explains this share of the photo's keypoints and is this certain. On castle-P30 three
 # references that settle it give the errors of five (medians 1.9 and 2.0 cm); of a rendered city of copied houses, wrong
@@ -29,18 +30,20 @@ class PhotoSolver:
         query: the photo.
         options: gates and thresholds.
         watch: counts the time as that of the stage "pose".
+        prepare: gives the references as they are solved with: what a map knows of them, or adjusted among themselves.
     """
 
     query: Query
     options: DecideOptions
     watch: Stopwatch
+    prepare: Callable[[Sequence[View]], Sequence[View]] = lambda views: views
     _decisions: dict[int, Decision] = field(default_factory=dict)
 
     def decide(self, views: Sequence[View]) -> Decision:
         """What the references matched so far say; they only ever become more, so that their number names them."""
         if len(views) not in self._decisions:
             with self.watch.stage("pose"):
-                self._decisions[len(views)] = decide(self.query, views, self.options)
+                self._decisions[len(views)] = decide(self.query, self.prepare(views), self.options)
         return self._decisions[len(views)]
 
     def is_settled(self, views: Sequence[View]) -> bool:
@@ -53,4 +56,14 @@ class PhotoSolver:
         decision = self.decide(views)
         if decision.refusal is not None or decision.solution is None or decision.evidence is None:
             return False
-        return decision.solution.num_inliers >= enough and decision.evidence.semi_major_m <= _SETTLED_M
+        return decision.solution.num_inliers >= enough and _open_m(decision) <= _SETTLED_M
+
+
+def _open_m(decision: Decision) -> float:
+    """Semi-major axis in metres of what further references could still make certain: not what a map is off itself."""
+    if decision.solution is None or decision.evidence is None:
+        return float("inf")
+    own = decision.solution.covariance.own
+    if own is None or all(view.joint is None for view in decision.solution.views):
+        return decision.evidence.semi_major_m
+    return ellipse_95(own[3:5, 3:5])[0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,13 @@ from geonav.geometry.pose import camera_center
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+class JointErrors(Protocol):
+    """What several references are off in common and alone, as a map knows it."""
+
+    def covariance_of(self, rows: Sequence[int]) -> Array:
+        """(6N, 6N) of some references: turn about east, north, up in radians, then shift in metres."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,11 @@ class View:
         position_std_m: of its centre along east, north, up.
         rotation_std_deg: of its orientation about up, and about the two horizontal axes.
         scale_std: share by which its picture may be larger or smaller than its calibration says.
+        keypoints: number of each matched keypoint (M,) among the reference's own; empty where nobody asks.
+        frame: views of one panorama share a centre and a name here; empty for a camera alone.
+        joint: knows the errors of this pose together with those of others; its own standard deviations count for
+            nothing then.
+        row: of the reference in ``joint``.
     """
 
     uid: str
@@ -40,6 +53,10 @@ class View:
     position_std_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rotation_std_deg: tuple[float, float] = (0.0, 0.0)
     scale_std: float = 0.0
+    keypoints: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    frame: str = ""
+    joint: JointErrors | None = None
+    row: int = -1
 
 
 def tangent_bases(rays: Array) -> Array:

@@ -22,12 +22,14 @@ CHI2_95_2D = 5.991  # 95 % quantile of chi-square with two degrees of freedom
 class PoseCovariance:
     """Covariance (6, 6) of a pose: rotation vector in camera axes (radians), then centre (metres).
 
-    ``focal_std_px`` is that of the focal length where it was solved for, else None.
+    ``focal_std_px`` is that of the focal length where it was solved for, else None. ``own`` is the part of the matrix
+    that the photo's and the references' keypoints are to blame for: more references would make it smaller.
     """
 
     matrix: Array
     rotation: Array
     focal_std_px: float | None = None
+    own: Array | None = None
 
     @property
     def position(self) -> Array:
@@ -37,7 +39,8 @@ class PoseCovariance:
     def scaled(self, factor: float) -> PoseCovariance:
         """All standard deviations times ``factor``."""
         focal_std = None if self.focal_std_px is None else self.focal_std_px * factor
-        return PoseCovariance(self.matrix * factor**2, self.rotation, focal_std)
+        own = None if self.own is None else self.own * factor**2
+        return PoseCovariance(self.matrix * factor**2, self.rotation, focal_std, own)
 
     def azimuth_std_deg(self) -> float:
         """Standard deviation of the azimuth in degrees."""
@@ -91,16 +94,36 @@ def pose_covariance(
     # The residuals tell how noisy the keypoints are, and nothing of how good the priors are.
     data = (adjusted.information - prior) / factor
     total = np.asarray(np.linalg.pinv(data + prior, hermitian=True), np.float64)
-    for index, view in enumerate(views):
-        heading, tilt = np.radians(view.rotation_std_deg)
-        variance = np.array([tilt, tilt, heading, *view.position_std_m, view.scale_std]) ** 2
-        slope = system.by_reference(index, view.pose[2, :3])
-        total = total + slope * variance @ slope.T
+    own = np.asarray(total[:6, :6], np.float64)
+    total = total + _from_references(system, tracks, views)
     if intrinsics_std is not None and adjusted.query.intrinsics_std is None:
         slope = system.by_intrinsics()
         total = total + slope * intrinsics_std**2 @ slope.T
     focal_std = None if adjusted.query.intrinsics_std is None else float(np.sqrt(max(total[6, 6], 0.0)))
-    return PoseCovariance(np.asarray(total[:6, :6], np.float64), adjusted.query.rotation, focal_std)
+    return PoseCovariance(np.asarray(total[:6, :6], np.float64), adjusted.query.rotation, focal_std, own)
+
+
+def _from_references(system: _Sensitivity, tracks: Tracks, views: Sequence[View]) -> Array:
+    """What the references' own errors make of the solution (P, P): alone, or jointly as a map knows them."""
+    used = np.flatnonzero(np.bincount(tracks.view, minlength=len(views))).tolist()
+    slopes = {index: system.by_reference(index, views[index].pose[2, :3]) for index in used}
+    size = system.inverse.shape[0]
+    total = np.zeros((size, size))
+    together: dict[int, list[int]] = {}
+    for index, slope in slopes.items():
+        view = views[index]
+        heading, tilt = np.radians(view.rotation_std_deg)
+        variance = np.array([tilt, tilt, heading, *view.position_std_m, view.scale_std]) ** 2
+        if view.joint is not None:
+            together.setdefault(id(view.joint), []).append(index)
+            variance[:6] = 0.0
+        total += slope * variance @ slope.T
+    for indices in together.values():
+        joint = views[indices[0]].joint
+        if joint is not None:
+            slope = np.concatenate([slopes[index][:, :6] for index in indices], axis=1)
+            total += slope @ joint.covariance_of([views[index].row for index in indices]) @ slope.T
+    return total
 
 
 class _Sensitivity:

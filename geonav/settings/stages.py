@@ -96,6 +96,12 @@ class LocalizeConfig(Section):
     exif_gps: bool = Field(
         False, description="take the position in the photo's EXIF as a prior and search around it only"
     )
+    use_map: bool = Field(True, description="use what `geonav map` found of the references, where there is a map")
+    adjust_references: bool = Field(
+        True,
+        description="where there is no map and references are known to decimetres or worse, adjust their poses together "
+        "with the photo's",
+    )
 
 
 class WeightsConfig(Section):

@@ -1,0 +1,147 @@
+"""Matching the chosen pairs, and keeping of each what one rigid scene explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.data.features import LocalFeatures
+from geonav.data.links import Link, LinkStore
+from geonav.data.progress import OnProgress, ProgressEvent, announce
+from geonav.data.stamps import stamp
+from geonav.pipeline.mapping.views import MapView
+from geonav.pipeline.matching import keypoint_noise_px
+from geonav.pipeline.stored import StoredFeatures
+from geonav.vision.base import Matcher
+
+if TYPE_CHECKING:
+    import pycolmap
+
+REVISION = 1
+# Half a picture's worth of a first look tells pairs that share nothing, at a quarter of the cost or less.
+_LOOK_KEYPOINTS = 512
+_MIN_LOOK_MATCHES = 8
+_GATE_SIGMA = 10.0
+# With a focal length that is only guessed, matches are held against any rigid scene seen by any camera.
+_GUESSED_GATE_FACTOR = 1.5
+# So many links of one reference are stored at a time: what an interruption may cost.
+_STORE_EVERY = 4
+
+
+@dataclass(frozen=True)
+class Linker:
+    """Matches references to each other.
+
+    Attributes:
+        store: where links are kept.
+        features: of the references.
+        matcher: the one that ``localize`` uses.
+        max_side_px: to which pictures were shrunk to find keypoints.
+        seed: of the draws of verification.
+    """
+
+    store: LinkStore
+    features: StoredFeatures
+    matcher: Matcher
+    max_side_px: int
+    seed: int
+
+    def link(
+        self, pairs: Sequence[tuple[str, str]], views: Mapping[str, MapView], on_progress: OnProgress | None = None
+    ) -> dict[tuple[str, str], Link]:
+        """Match what is not matched yet, and store it.
+
+        Raises:
+            DatabaseError: a reference has no features.
+            StorageError: the disk is full, read-only or not permitted.
+        """
+        found: dict[tuple[str, str], Link] = {}
+        firsts: dict[str, list[str]] = {}
+        for first, second in pairs:
+            firsts.setdefault(first, []).append(second)
+        done = 0
+        for first, others in firsts.items():
+            stored, unsaved, own = self.store.read(first), 0, None
+            for second in others:
+                wanted = self._stamp(views[first], views[second])
+                link = stored.get(second)
+                if link is None or link.stamp != wanted:
+                    own = own if own is not None else self.features.read(first)
+                    link = self._match(wanted, own, views[first], views[second])
+                    stored[second], unsaved = link, unsaved + 1
+                    if unsaved >= _STORE_EVERY:
+                        self.store.write(first, stored)
+                        unsaved = 0
+                found[first, second] = link
+                done += 1
+                announce(on_progress, ProgressEvent("match references", done, len(pairs), f"{first} {second}"))
+            if unsaved:
+                self.store.write(first, stored)
+        return found
+
+    def _stamp(self, first: MapView, second: MapView) -> str:
+        return stamp(
+            {
+                "revision": REVISION,
+                "matcher": self.matcher.settings(),
+                "features": [self.features.stamp_of(first.uid), self.features.stamp_of(second.uid)],
+                "views": [first.stamp, second.stamp],
+                "seed": self.seed,
+            }
+        )
+
+    def _match(self, wanted: str, own: LocalFeatures, first: MapView, second: MapView) -> Link:
+        other = self.features.read(second.uid)
+        size, other_size = (first.camera.width, first.camera.height), (second.camera.width, second.camera.height)
+        nothing = np.zeros((0, 2), np.int32)
+        look = self.matcher.match(_best(own), size, _best(other), other_size)
+        if len(look) < _MIN_LOOK_MATCHES:
+            return Link(wanted, len(look), nothing)
+        pairs = self.matcher.match(own, size, other, other_size).pairs
+        pixels = own.keypoints[pairs[:, 0]].astype(float), other.keypoints[pairs[:, 1]].astype(float)
+        noise = tuple(keypoint_noise_px(wh, self.max_side_px) for wh in (size, other_size))
+        keep = verified(first, second, pixels, noise, self.seed)
+        return Link(wanted, len(pairs), pairs[keep].astype(np.int32))
+
+
+def _best(features: LocalFeatures) -> LocalFeatures:
+    few = slice(_LOOK_KEYPOINTS)
+    return LocalFeatures(features.keypoints[few], features.scores[few], features.descriptors[few])
+
+
+def verified(
+    first: MapView,
+    second: MapView,
+    pixels: tuple[NDArray[np.float64], NDArray[np.float64]],
+    noise_px: tuple[float, ...],
+    seed: int,
+) -> NDArray[np.bool_]:
+    """Which matches (M,) one rigid scene explains; the essential matrix where both cameras are known.
+
+    Args:
+        first: the one reference.
+        second: the other.
+        pixels: matched keypoints (M, 2) of each.
+        noise_px: standard deviation of each picture's keypoints.
+        seed: of the random draws.
+    """
+    import pycolmap
+
+    keep = np.zeros(len(pixels[0]), np.bool_)
+    if len(keep) < 8:
+        return keep
+    calibrated = first.is_calibrated and second.is_calibrated
+    options = pycolmap.TwoViewGeometryOptions()
+    options.ransac.max_error = _GATE_SIGMA * max(noise_px) * (1.0 if calibrated else _GUESSED_GATE_FACTOR)
+    options.ransac.random_seed = seed
+    numbers = np.repeat(np.arange(len(keep), dtype=np.uint32)[:, None], 2, axis=1)
+    estimate = pycolmap.estimate_calibrated_two_view_geometry if calibrated else pycolmap.estimate_two_view_geometry
+    found = estimate(
+        first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options
+    )
+    keep[np.asarray(found.inlier_matches, np.int64).reshape(-1, 2)[:, 0]] = True
+    return keep

@@ -1,0 +1,90 @@
+"""Which references are worth matching to each other: neighbours that look a similar way, and look-alikes anywhere.
+
+The number of pairs grows with the number of references and not with its square, however dense a city is covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.pipeline.mapping.views import MapView
+from geonav.settings.mapping import MapConfig
+
+Array = NDArray[np.float64]
+Similar = Callable[[MapView], Iterable[str]]
+# Views turned against each other by more hardly share anything.
+_MAX_TURN_DEG = 100.0
+# A turn of a right angle keeps two views apart as much as this many metres do.
+_METRES_PER_DEG = 0.25
+# Neighbours are looked for this much farther where positions are uncertain, in standard deviations.
+_REACH_SIGMAS = 2.0
+# Of one panorama's views, so many of another panorama at most: the rest of the neighbours stand elsewhere.
+_MOST_OF_FRAME = 3
+
+
+def choose_pairs(
+    views: Sequence[MapView], similar: Similar, settings: MapConfig, wanted: Iterable[str] | None = None
+) -> list[tuple[str, str]]:
+    """Pairs of uids, each once and in order.
+
+    Args:
+        views: all references.
+        similar: the uids that look most like one, best first.
+        settings: how many of each kind.
+        wanted: only pairs with one of these uids; None for all.
+    """
+    around = _Neighbours(views, settings)
+    known = {view.uid: view for view in views}
+    chosen = set(known if wanted is None else wanted)
+    pairs: set[tuple[str, str]] = set()
+    for view in views:
+        if view.uid not in chosen:
+            continue
+        others = [uid for uid in similar(view) if uid in known and known[uid].frame != view.frame]
+        for uid in [*around.of(view), *others[: settings.similar]]:
+            pairs.add((min(view.uid, uid), max(view.uid, uid)))
+    return sorted(pairs)
+
+
+class _Neighbours:
+    """Finds those that stand near, through a grid of squares."""
+
+    def __init__(self, views: Sequence[MapView], settings: MapConfig) -> None:
+        self._views = views
+        self._settings = settings
+        self._places = np.array([view.position_m[:2] for view in views]).reshape(-1, 2)
+        spread = np.array([max(view.position_std_m[:2]) for view in views])
+        self._cell_m = settings.radius_m + _REACH_SIGMAS * float(np.median(spread)) if len(views) else 1.0
+        self._cells: dict[tuple[int, int], list[int]] = {}
+        for row, place in enumerate(self._places):
+            self._cells.setdefault(self._cell(place), []).append(row)
+        self._azimuths = np.array([view.azimuth_deg for view in views])
+
+    def _cell(self, place: Array) -> tuple[int, int]:
+        x, y = np.floor(place / self._cell_m).astype(int).tolist()
+        return x, y
+
+    def of(self, view: MapView) -> list[str]:
+        """Uids of the nearest, where a turn counts as distance; of one panorama not all."""
+        x, y = self._cell(view.position_m[:2])
+        rows = np.array([r for i, j in product((-1, 0, 1), repeat=2) for r in self._cells.get((x + i, y + j), [])])
+        away = np.linalg.norm(self._places[rows] - view.position_m[:2], axis=1)
+        turn = np.abs((self._azimuths[rows] - view.azimuth_deg + 180.0) % 360.0 - 180.0)
+        turn = np.where(np.isnan(turn), 0.0, turn)  # where one heading is not known, nearness alone decides
+        near = (away <= self._cell_m) & (turn <= _MAX_TURN_DEG)
+        rows, cost = rows[near], (away + _METRES_PER_DEG * turn)[near]
+        found: list[str] = []
+        of_frame: dict[str, int] = {}
+        for row in rows[np.argsort(cost, kind="stable")]:
+            other = self._views[row]
+            if other.frame == view.frame or of_frame.get(other.frame, 0) >= _MOST_OF_FRAME:
+                continue
+            of_frame[other.frame] = of_frame.get(other.frame, 0) + 1
+            found.append(other.uid)
+            if len(found) == self._settings.neighbours:
+                break
+        return found

@@ -1,0 +1,222 @@
+"""One part of the map: structure from the pictures, brought to Earth by what their sources say, adjusted to both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.geometry.camera import Camera
+from geonav.geometry.pose import pose_from_center
+from geonav.pipeline.mapping.views import MapView
+from geonav.pose.alignment import Aligned, align
+from geonav.pose.bundle import Bundle, BundleProblem, Scene, Sightings, without_outliers
+from geonav.pose.priors import Priors
+from geonav.pose.structure import Picture, Structure, reconstruct
+from geonav.pose.tracks import Ints
+
+Array = NDArray[np.float64]
+Links = Mapping[tuple[str, str], NDArray[np.integer]]
+_GATE_SIGMA = 6.0
+# Two cameras and their positions alone say nothing that could be checked.
+MIN_FRAMES = 3
+# Keypoints of one picture are off in common by about this share of what each is off alone: a turn of the camera, and
+# with the distance to what it sees a shift, that more keypoints do not average out.
+_COMMON_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Some references after adjustment.
+
+    Attributes:
+        views: those that the part holds.
+        cameras: of each; solved for where they were not known.
+        poses: ``E`` (V, 4, 4).
+        frames: (V,) number of each view's frame.
+        priors: of the frames.
+        drives: names of the sequences, by number.
+        bundle: state and covariance of the frames.
+        own_std: (F, 2) radians and metres, see ``MapPart``.
+        aligned: the similarity it started from.
+        view: (O,) of each observation, which are sorted by point.
+        keypoint: (O,).
+        point: (O,).
+        pixels: (O, 2).
+        errors_px: (O,) distance of each keypoint from its point.
+    """
+
+    views: list[MapView]
+    cameras: list[Camera]
+    poses: Array
+    frames: Ints
+    priors: Priors
+    drives: list[str]
+    bundle: Bundle
+    own_std: Array
+    aligned: Aligned
+    view: Ints
+    keypoint: Ints
+    point: Ints
+    pixels: Array
+    errors_px: Array
+
+
+@dataclass(frozen=True)
+class PartInput:
+    """What a part is made of.
+
+    Attributes:
+        views: its references.
+        keypoints: (N, 2) pixels of each, by uid.
+        noise_px: standard deviation of each one's keypoints, by uid.
+        links: verified pairs of keypoints of two references.
+        sequence_std_m: of a drive's offset.
+        seed: of the random draws.
+    """
+
+    views: Sequence[MapView]
+    keypoints: Mapping[str, Array]
+    noise_px: Mapping[str, float]
+    links: Links
+    sequence_std_m: float
+    seed: int = 0
+    threads: int = -1
+
+
+def solve_part(part: PartInput) -> list[Adjusted]:
+    """The pieces that hold together, the largest first; references in none could not be joined."""
+    found = []
+    for structure in reconstruct(_pictures(part), _pairs(part), seed=part.seed, threads=part.threads):
+        adjusted = adjust_structure(part, structure)
+        if adjusted is not None:
+            found.append(adjusted)
+    return found
+
+
+def _pictures(part: PartInput) -> list[Picture]:
+    first_of = _firsts(part.views)
+    return [
+        Picture(
+            name=view.uid,
+            camera=view.camera,
+            keypoints=part.keypoints[view.uid],
+            is_calibrated=view.is_calibrated or view.frame != view.uid,
+            frame=view.frame,
+            cam_from_frame=view.rotation @ first_of[view.frame].rotation.T,
+        )
+        for view in part.views
+    ]
+
+
+def _firsts(views: Sequence[MapView]) -> dict[str, MapView]:
+    """Of each frame the view whose axes are the frame's."""
+    firsts: dict[str, MapView] = {}
+    for view in views:
+        firsts.setdefault(view.frame, view)
+    return firsts
+
+
+def _pairs(part: PartInput) -> dict[tuple[int, int], NDArray[np.integer]]:
+    number = {view.uid: index for index, view in enumerate(part.views)}
+    return {(number[a], number[b]): pairs for (a, b), pairs in part.links.items() if a in number and b in number}
+
+
+def adjust_structure(part: PartInput, structure: Structure) -> Adjusted | None:
+    """A structure on Earth; None where nothing says where, or too little holds together."""
+    views = [part.views[index] for index in structure.pictures]
+    firsts = _firsts(part.views)
+    names = list(dict.fromkeys(view.frame for view in views))
+    if len(names) < MIN_FRAMES:
+        return None
+    frames = np.array([names.index(view.frame) for view in views])
+    own = np.array([view.rotation @ firsts[view.frame].rotation.T for view in views])  # camera_from_frame
+    lead = np.array([int(np.flatnonzero(frames == number)[0]) for number in range(len(names))])
+    drives = sorted({firsts[name].sequence for name in names} - {""})
+    numbers = {name: number for number, name in enumerate(drives)} | {"": -1}
+    priors = Priors.of([firsts[n].prior(numbers[firsts[n].sequence]) for n in names], part.sequence_std_m)
+    rotations = np.swapaxes(own[lead], 1, 2) @ structure.rotations[lead]
+    aligned = align(rotations, structure.centers[lead], priors, part.seed)
+    if aligned is None:
+        return None
+    to_world = aligned.similarity
+    scene = Scene(
+        to_world.rotations(rotations),
+        to_world.points(structure.centers[lead]),
+        to_world.points(structure.points),
+        np.zeros((len(drives), 3)),
+    )
+    observed = _Observed.of(part, structure, views)
+    problem = BundleProblem(Sightings(frames[observed.view], observed.point, observed.rays(own), observed.noise_rad), priors)
+    rough = problem.adjust(scene, with_covariance=False)
+    problem, scene, kept = without_outliers(problem, rough, _GATE_SIGMA)
+    bundle = problem.adjust(scene)
+    observed = observed.select(kept)
+    poses = np.array([pose_from_center(own[i] @ bundle.scene.rotations[f], bundle.scene.centers[f]) for i, f in enumerate(frames)])
+    return Adjusted(
+        views=views,
+        cameras=list(structure.cameras),
+        poses=poses,
+        frames=frames,
+        priors=priors,
+        drives=drives,
+        bundle=bundle,
+        own_std=_own_std(problem.sightings, bundle.scene),
+        aligned=aligned,
+        view=observed.view,
+        keypoint=observed.keypoint,
+        point=problem.sightings.point,
+        pixels=observed.pixels,
+        errors_px=bundle.sigmas * observed.noise_px,
+    )
+
+
+def _own_std(sightings: Sightings, scene: Scene) -> Array:
+    """What each frame (F, 2) may be off alone: radians, and metres at the distance of what it sees."""
+    found = np.zeros((len(scene.centers), 2))
+    for frame in range(len(found)):
+        rows = np.flatnonzero(sightings.frame == frame)
+        if len(rows):
+            away = np.linalg.norm(scene.points[sightings.point[rows]] - scene.centers[frame], axis=1)
+            turn = _COMMON_SHARE * float(np.median(sightings.noise_rad[rows]))
+            found[frame] = turn, turn * float(np.median(away))
+    return found
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """Who saw what where; sorted by point."""
+
+    view: Ints
+    keypoint: Ints
+    point: Ints
+    pixels: Array
+    directions: Array  # in the camera's axes
+    noise_px: Array
+    noise_rad: Array
+
+    @classmethod
+    def of(cls, part: PartInput, structure: Structure, views: Sequence[MapView]) -> _Observed:
+        order = np.argsort(structure.point, kind="stable")
+        view, keypoint = structure.picture[order], structure.keypoint[order]
+        pixels, directions = np.zeros((len(order), 2)), np.zeros((len(order), 3))
+        noise_px, noise_rad = np.zeros(len(order)), np.zeros(len(order))
+        for number, (of, camera) in enumerate(zip(views, structure.cameras, strict=True)):
+            rows = np.flatnonzero(view == number)
+            pixels[rows] = part.keypoints[of.uid][keypoint[rows]]
+            directions[rows] = camera.rays_from_pixels(pixels[rows])
+            noise_px[rows] = part.noise_px[of.uid]
+            noise_rad[rows] = part.noise_px[of.uid] / camera.focal_px
+        return cls(view, keypoint, structure.point[order], pixels, directions, noise_px, noise_rad)
+
+    def rays(self, cam_from_frame: Array) -> Array:
+        """Directions (O, 3) in the frames' axes."""
+        turned: Array = (self.directions[:, None] @ cam_from_frame[self.view])[:, 0]
+        return turned
+
+    def select(self, keep: NDArray[np.bool_]) -> _Observed:
+        """Only some observations."""
+        columns = (self.view, self.keypoint, self.point, self.pixels, self.directions, self.noise_px, self.noise_rad)
+        return _Observed(*(column[keep] for column in columns))

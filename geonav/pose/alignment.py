@@ -1,0 +1,199 @@
+"""From a model in a frame and scale of its own to East-North-Up metres, by what its cameras' sources say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geonav.geometry.pose import rotations_from_vectors
+from geonav.pose.priors import PRIOR_SIGMA, Priors
+
+Array = NDArray[np.float64]
+_MAX_PAIRS = 400
+_MAX_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """``world = scale * rotation @ model + shift``.
+
+    Attributes:
+        rotation: world_from_model (3, 3).
+        scale: metres a unit of the model.
+        shift: metres (3,).
+    """
+
+    rotation: Array
+    scale: float
+    shift: Array
+
+    def points(self, model: Array) -> Array:
+        """World metres (N, 3) of points (N, 3) of the model."""
+        moved: Array = self.scale * model @ self.rotation.T + self.shift
+        return moved
+
+    def rotations(self, model: Array) -> Array:
+        """camera_from_world (N, 3, 3) of camera_from_model."""
+        turned: Array = model @ self.rotation.T
+        return turned
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A similarity, and how certain it is.
+
+    Attributes:
+        similarity: world_from_model.
+        cost: robust sum of squares that it leaves.
+        weak_tilt_deg: standard deviation of the turn about the horizontal line that the cameras stand on most nearly,
+            degrees; large for a straight street without gravity.
+    """
+
+    similarity: Similarity
+    cost: float
+    weak_tilt_deg: float
+
+
+def align(rotations: Array, centers: Array, priors: Priors, seed: int = 0) -> Aligned | None:
+    """The similarity that the priors agree on most, gross errors among them left aside.
+
+    Each camera with a heading, and each pair of cameras with positions, proposes one; the proposal that leaves the
+    smallest robust cost over all cameras is refined.
+
+    Args:
+        rotations: camera_from_model (F, 3, 3).
+        centers: (F, 3) in the model.
+        priors: of the same cameras.
+        seed: of the draw of pairs where there are many.
+
+    Returns:
+        None where nothing says how large the model is: fewer than two places.
+    """
+    horizontal = priors.position_weights[:, :2].min(1) > 0
+    pairs = _pairs(centers, priors.positions, horizontal, seed)
+    if not len(pairs):
+        return None
+    candidates = [_from_pair(centers, priors, base, pair) for base in _turns(rotations, priors) for pair in pairs]
+    costs = np.array([_cost(candidate, rotations, centers, priors) for candidate in candidates])
+    best = min((_refined(candidates[i], rotations, centers, priors) for i in np.argsort(costs)[:3]), key=lambda f: f[1])
+    return Aligned(best[0], best[1], _weak_tilt(best[0], rotations, centers, priors))
+
+
+def _turns(rotations: Array, priors: Priors) -> list[Array]:
+    """A few proposals of world_from_model, right but for the turn about the vertical."""
+    proposals = np.swapaxes(priors.rotations, 1, 2) @ rotations
+    up = proposals[:, 2]  # where each camera's source says the model's vertical points
+    spread = np.arccos(np.clip(up @ up.T, -1, 1))
+    costs = np.minimum(spread, np.radians(10.0)).sum(1)
+    best = up[int(np.argmin(costs))]
+    for _ in range(10):  # a robust mean
+        angle = np.arccos(np.clip(up @ best, -1, 1))
+        mean = (up / (1.0 + (angle / np.radians(5.0)) ** 2)[:, None]).sum(0)
+        best = mean / np.linalg.norm(mean)
+    east = proposals[int(np.argmin(costs)), 0]
+    east = east - (east @ best) * best
+    east /= np.linalg.norm(east)
+    return [np.stack([east, np.cross(best, east), best])]
+
+
+def _pairs(centers: Array, positions: Array, known: NDArray[np.bool_], seed: int) -> list[tuple[int, int]]:
+    """Pairs of cameras with positions that stand apart in the model, at most so many, the widest first."""
+    rows = np.flatnonzero(known)
+    i, j = np.triu_indices(len(rows), 1)
+    i, j = rows[i], rows[j]
+    apart = np.linalg.norm(centers[i] - centers[j], axis=1)
+    stand_apart = (apart > 1e-6) & (np.linalg.norm((positions[i] - positions[j])[:, :2], axis=1) > 1e-3)
+    if len(apart) and stand_apart.any():
+        stand_apart &= apart > 0.25 * apart.max()
+    i, j = i[stand_apart], j[stand_apart]
+    if len(i) > _MAX_PAIRS:
+        chosen = np.random.default_rng(seed).choice(len(i), _MAX_PAIRS, replace=False)
+        i, j = i[chosen], j[chosen]
+    return list(zip(i.tolist(), j.tolist(), strict=True))
+
+
+def _from_pair(centers: Array, priors: Priors, base: Array, pair: tuple[int, int]) -> Similarity:
+    """Turn about the vertical, scale and shift that bring two cameras to their positions."""
+    i, j = pair
+    there = (priors.positions[j] - priors.positions[i])[:2]
+    here = (base @ (centers[j] - centers[i]))[:2]
+    yaw = np.arctan2(there[1], there[0]) - np.arctan2(here[1], here[0])
+    scale = float(np.linalg.norm(there) / max(np.linalg.norm(here), 1e-9))
+    rotation = rotations_from_vectors([[0.0, 0.0, yaw]])[0] @ base
+    shift = ((priors.positions[i] + priors.positions[j]) - scale * (centers[i] + centers[j]) @ rotation.T) / 2
+    return Similarity(rotation, scale, shift)
+
+
+def _residuals(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> tuple[Array, Array, Array]:
+    """Position (F, 3), heading (F,) and tilt (F, 2), in standard deviations."""
+    turned = found.rotations(rotations)
+    # The drives' offsets are not known yet: they make positions less certain.
+    loosened = priors.position_weights
+    if priors.num_sequences:
+        has = (priors.sequences >= 0)[:, None]
+        with np.errstate(divide="ignore"):
+            variance = np.where(loosened > 0, 1.0 / loosened**2, np.inf) + np.where(has, priors.offset_std_m**2, 0.0)
+        loosened = 1.0 / np.sqrt(variance)
+    position = (found.points(centers) - priors.positions) * loosened
+    heading = priors.heading_errors_rad(turned) * priors.heading_weights
+    return position, heading, priors.tilt_errors_rad(turned)[0] * priors.tilt_weights
+
+
+def _squares(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> Array:
+    position, heading, tilt = _residuals(found, rotations, centers, priors)
+    return np.stack([(position**2).sum(1), heading**2, (tilt**2).sum(1)])
+
+
+def _cost(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> float:
+    squares = _squares(found, rotations, centers, priors)
+    return float(PRIOR_SIGMA**2 * np.log1p(squares / PRIOR_SIGMA**2).sum())
+
+
+def _moved(found: Similarity, step: Array, middle: Array) -> Similarity:
+    """After a turn (3,) and a growth about a point of the world, and a shift (3,)."""
+    turn, growth = rotations_from_vectors(step[:3])[0], float(np.exp(step[3]))
+    shift = growth * turn @ (found.shift - middle) + middle + step[4:]
+    return Similarity(turn @ found.rotation, growth * found.scale, shift)
+
+
+def _linearised(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> tuple[Array, Array, Array]:
+    """Residuals (N,), their derivatives (N, 7) by turn, growth and shift, and robust weights (N,)."""
+    middle = found.points(centers).mean(0)
+
+    def stacked(step: Array) -> Array:
+        parts = _residuals(_moved(found, step, middle), rotations, centers, priors)
+        return np.concatenate([part.ravel() for part in parts])
+
+    residual = stacked(np.zeros(7))
+    sizes = np.array([1e-5, 1e-5, 1e-5, 1e-5, 1e-3, 1e-3, 1e-3])
+    slope = np.stack([(stacked(size * row) - residual) / size for size, row in zip(sizes, np.eye(7), strict=True)], axis=1)
+    position, heading, tilt = 1.0 / (1.0 + _squares(found, rotations, centers, priors) / PRIOR_SIGMA**2)
+    weights = np.concatenate([np.repeat(position, 3), heading, np.repeat(tilt, 2)])
+    return residual, slope, weights
+
+
+def _refined(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> tuple[Similarity, float]:
+    """Iteratively reweighted least squares from a proposal; what does not lower the cost is not taken."""
+    cost = _cost(found, rotations, centers, priors)
+    for _ in range(_MAX_STEPS):
+        residual, slope, weights = _linearised(found, rotations, centers, priors)
+        step = -np.linalg.lstsq(slope * np.sqrt(weights)[:, None], residual * np.sqrt(weights), rcond=1e-9)[0]
+        trial = _moved(found, step, found.points(centers).mean(0))
+        tried = _cost(trial, rotations, centers, priors)
+        if tried >= cost:
+            break
+        done = cost - tried < 1e-6 * cost
+        found, cost = trial, tried
+        if done:
+            break
+    return found, cost
+
+
+def _weak_tilt(found: Similarity, rotations: Array, centers: Array, priors: Priors) -> float:
+    """Standard deviation of the least certain turn about a horizontal axis, degrees."""
+    _, slope, weights = _linearised(found, rotations, centers, priors)
+    information = slope.T @ (slope * weights[:, None])
+    covariance = np.linalg.pinv(information, hermitian=True)
+    return float(np.degrees(np.sqrt(max(np.linalg.eigvalsh(covariance[:2, :2])[-1], 0.0))))

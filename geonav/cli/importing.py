@@ -20,6 +20,7 @@ from geonav.cli.options import (
     ModelOption,
     OriginOption,
     PositionStdOption,
+    SequenceOption,
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, database_path
@@ -46,13 +47,14 @@ def colmap(
     exclude: ExcludeOption = None,
     position_std_m: PositionStdOption = None,
     heading_std_deg: HeadingStdOption = None,
+    sequence: SequenceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import a COLMAP model; a second one with another --origin goes into the database's frame."""
     from geonav.pipeline.importing import ColmapImport, import_colmap
 
     shared = _shared(include, exclude, position_std_m, heading_std_deg)
-    options = ColmapImport(images=images, origin=_point(origin), alt_datum=alt_datum.value, **shared)
+    options = ColmapImport(images=images, origin=_point(origin), alt_datum=alt_datum.value, sequence=sequence, **shared)
     _run(context, database, as_json, lambda path, on_progress: import_colmap(path, model, options, on_progress))
 
 
@@ -65,12 +67,13 @@ def folder(
     exclude: ExcludeOption = None,
     position_std_m: PositionStdOption = None,
     heading_std_deg: HeadingStdOption = None,
+    sequence: SequenceOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import photos whose EXIF says where they were taken, and which way where there is a compass."""
     from geonav.pipeline.importing import FolderImport, import_folder
 
-    options = FolderImport(**_shared(include, exclude, position_std_m, heading_std_deg))
+    options = FolderImport(sequence=sequence, **_shared(include, exclude, position_std_m, heading_std_deg))
     _run(context, database, as_json, lambda path, on_progress: import_folder(path, photos, options, on_progress))
 
 

@@ -116,6 +116,16 @@ PositionStdOption = Annotated[
         show_default=False,
     ),
 ]
+SequenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sequence",
+        metavar="NAME",
+        help="the drive that the photos are of: what their positions are off in common is found by 'geonav map' "
+        "[default: none]",
+        show_default=False,
+    ),
+]
 HeadingStdOption = Annotated[
     float | None,
     typer.Option(

@@ -117,7 +117,9 @@ class MapPart:
         joint = self.covariance[np.ix_(at, at)].astype(float)
         variances = np.repeat(self.own_std[frames] ** 2, 3, axis=1).ravel()
         same = np.repeat(np.repeat(frames[:, None] == frames, 6, axis=0), 6, axis=1)
-        added = np.where(same & (np.tile(np.arange(6), len(frames))[:, None] == np.tile(np.arange(6), len(frames))), 1, 0)
+        added = np.where(
+            same & (np.tile(np.arange(6), len(frames))[:, None] == np.tile(np.arange(6), len(frames))), 1, 0
+        )
         return np.asarray(joint + added * np.sqrt(np.outer(variances, variances)), np.float64)
 
 
@@ -216,12 +218,15 @@ class MapStore:
                 shutil.rmtree(draft, ignore_errors=True)
                 raise
 
-    def forget_all_but(self, part_ids: set[str], solved: set[str]) -> None:
-        """Remove other parts, and what interrupted runs left."""
-        for path in [*self.folder.glob("parts/*"), *self.folder.glob("solved/*"), *self.folder.glob("tmp/*")]:
-            kept = {"parts": part_ids, "solved": solved}.get(path.parent.name, set())
-            if path.name not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+    def forget_all_but(self, part_ids: set[str], solved: set[str] | None = None) -> None:
+        """Remove other parts and other solved ones (none of these if None), and what interrupted runs left."""
+        kept: dict[str, set[str]] = {"parts": part_ids, "tmp": set()}
+        if solved is not None:
+            kept["solved"] = solved
+        for kind, names in kept.items():
+            for path in self.folder.glob(f"{kind}/*"):
+                if path.name not in names:
+                    shutil.rmtree(path, ignore_errors=True)
 
 
 def _read(path: Path) -> MapPart:
@@ -235,7 +240,12 @@ def _read(path: Path) -> MapPart:
 
 def _arrays(part: MapPart) -> dict[str, NDArray[Any]]:
     cameras = [{"model": c.model, "size": [c.width, c.height], "params": list(c.params)} for c in part.cameras]
-    words: dict[str, Any] = {"uids": part.uids, "stamps": part.stamps, "feature_stamps": part.feature_stamps, "cameras": cameras}
+    words: dict[str, Any] = {
+        "uids": part.uids,
+        "stamps": part.stamps,
+        "feature_stamps": part.feature_stamps,
+        "cameras": cameras,
+    }
     words["facts"] = part.facts
     arrays: dict[str, NDArray[Any]] = {
         name: np.frombuffer(json.dumps(value).encode(), np.uint8) for name, value in words.items()
@@ -251,15 +261,21 @@ def _part(arrays: dict[str, NDArray[Any]]) -> MapPart:
     def words(name: str) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(arrays[name].tobytes())
 
-    cameras = [Camera(c["model"], *c["size"], tuple(c["params"])) for c in words("cameras")]
-    numbers = {name: arrays[name].astype(np.int64) for name in ("frames", "view", "keypoint", "point")}
-    floats = {name: arrays[name] for name in ("poses", "covariance", "own_std", "points", "pixels", "errors_px")}
+    cameras = [Camera(c["model"], c["size"][0], c["size"][1], tuple(c["params"])) for c in words("cameras")]
     return MapPart(
         uids=words("uids"),
         stamps=words("stamps"),
         feature_stamps=words("feature_stamps"),
         cameras=cameras,
+        poses=arrays["poses"],
+        frames=arrays["frames"].astype(np.int64),
+        covariance=arrays["covariance"],
+        own_std=arrays["own_std"],
+        points=arrays["points"],
+        view=arrays["view"].astype(np.int64),
+        keypoint=arrays["keypoint"].astype(np.int64),
+        point=arrays["point"].astype(np.int64),
+        pixels=arrays["pixels"],
+        errors_px=arrays["errors_px"],
         facts=words("facts"),
-        **numbers,
-        **floats,
     )

@@ -1,7 +1,7 @@
 """References without a map whose poses are doubtful: adjusted together with the photo that they were matched to.
 
-The photo's keypoints tie the references to each other. What the pictures say of how they stand together holds, and their
-sources' errors average out over as many as there are: less than over a whole map, far more than none at all.
+The photo's keypoints tie the references to each other. What the pictures say of how they stand together holds, and
+their sources' errors average out over as many as there are: less than over a whole map, far more than none at all.
 """
 
 from __future__ import annotations

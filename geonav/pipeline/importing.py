@@ -19,6 +19,7 @@ from geonav.data.progress import OnProgress
 from geonav.errors import InputError, UsageError
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 from geonav.pipeline.entries import ImportReport, store_all
+from geonav.providers.source import in_sequence
 
 if TYPE_CHECKING:
     from geonav.providers.colmap import ColmapModel
@@ -45,12 +46,14 @@ class ImportOptions:
         exclude: globs of what is left out.
         position_std_m: how far positions are to be trusted; None takes the source's default.
         heading_std_deg: how far azimuths are to be trusted; None takes the source's default.
+        sequence: the drive that the pictures are of: their positions are taken to be off by something in common.
     """
 
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     position_std_m: float | None = None
     heading_std_deg: float | None = None
+    sequence: str | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers.
@@ -130,7 +133,7 @@ def import_colmap(
         options.heading_std_deg or colmap.DEFAULT_TRUST.heading_std_deg,
     )
     found = colmap.candidates(model, folder, world_from_model, database.frame, trust)
-    return store_all(database, found, on_progress)
+    return store_all(database, in_sequence(found, options.sequence), on_progress)
 
 
 def import_folder(
@@ -156,7 +159,7 @@ def import_folder(
         position_std_m=options.position_std_m,
         heading_std_deg=options.heading_std_deg,
     )
-    return store_all(database, found, on_progress)
+    return store_all(database, in_sequence(found, options.sequence), on_progress)
 
 
 def import_database(
@@ -184,7 +187,7 @@ def import_database(
     trust = (options.position_std_m, options.heading_std_deg)
     found = provider.candidates(source, frame, None if origin is None else LocalFrame(origin), trust)
     found = selected(found, lambda candidate: candidate.name, options.include, options.exclude)
-    return store_all(database, found, on_progress)
+    return store_all(database, in_sequence(found, options.sequence), on_progress)
 
 
 def _model_origin(model: ColmapModel, options: ColmapImport) -> GeoPoint:

@@ -226,7 +226,9 @@ class Localizer:
             notes.append("the position in the photo's EXIF was used as a prior")
         views = () if decision.solution is None else decision.solution.views
         if any(isinstance(view.joint, MapPart) and view.joint.facts.get("adjusted_with_photo") for view in views):
-            notes.append("the references' poses are doubtful and were adjusted with the photo's: `geonav map build` does better")
+            notes.append(
+                "the references' poses are doubtful and were adjusted with the photo's: `geonav map build` does better"
+            )
         if decision.solution is not None and decision.solution.method == "generalized_relative":
             notes.append("too few points could be triangulated: the pose started from two-view geometry")
         return notes

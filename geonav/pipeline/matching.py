@@ -15,8 +15,8 @@ from geonav.data.metadata import ImageMetadata
 from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.candidates import MIN_PLACES, Candidates, num_places
-from geonav.pipeline.stored import StoredFeatures
 from geonav.pipeline.mapped import Mapped
+from geonav.pipeline.stored import StoredFeatures
 from geonav.pipeline.trust import heading_std_deg, panorama_of, position_std_m, tilt_std_deg
 from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.tracks import View

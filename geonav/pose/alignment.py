@@ -75,27 +75,32 @@ def align(rotations: Array, centers: Array, priors: Priors, seed: int = 0) -> Al
     pairs = _pairs(centers, priors.positions, horizontal, seed)
     if not len(pairs):
         return None
-    candidates = [_from_pair(centers, priors, base, pair) for base in _turns(rotations, priors) for pair in pairs]
+    level = _level(rotations, priors)
+    candidates = [_from_pair(centers, priors, level, pair) for pair in pairs]
     costs = np.array([_cost(candidate, rotations, centers, priors) for candidate in candidates])
-    best = min((_refined(candidates[i], rotations, centers, priors) for i in np.argsort(costs)[:3]), key=lambda f: f[1])
-    return Aligned(best[0], best[1], _weak_tilt(best[0], rotations, centers, priors))
+    refined = [_refined(candidates[i], rotations, centers, priors) for i in np.argsort(costs)[:3]]
+    similarity, cost = min(refined, key=lambda found: found[1])
+    return Aligned(similarity, cost, _weak_tilt(similarity, rotations, centers, priors))
 
 
-def _turns(rotations: Array, priors: Priors) -> list[Array]:
-    """A few proposals of world_from_model, right but for the turn about the vertical."""
+def _level(rotations: Array, priors: Priors) -> Array:
+    """world_from_model (3, 3), right but for the turn about the vertical: what most sources say of where up is."""
+    says = priors.tilt_weights.max(1) > 0
     proposals = np.swapaxes(priors.rotations, 1, 2) @ rotations
-    up = proposals[:, 2]  # where each camera's source says the model's vertical points
+    proposals = proposals[says] if says.any() else proposals
+    up = proposals[:, 2]  # in the model, as each source has it
     spread = np.arccos(np.clip(up @ up.T, -1, 1))
-    costs = np.minimum(spread, np.radians(10.0)).sum(1)
-    best = up[int(np.argmin(costs))]
+    first = int(np.argmin(np.minimum(spread, np.radians(10.0)).sum(1)))
+    best = up[first]
     for _ in range(10):  # a robust mean
         angle = np.arccos(np.clip(up @ best, -1, 1))
-        mean = (up / (1.0 + (angle / np.radians(5.0)) ** 2)[:, None]).sum(0)
-        best = mean / np.linalg.norm(mean)
-    east = proposals[int(np.argmin(costs)), 0]
+        weight = 1.0 / (1.0 + (angle / np.radians(5.0)) ** 2)
+        mean = weight @ up
+        best = mean / np.sqrt(mean @ mean)
+    east = proposals[first, 0]
     east = east - (east @ best) * best
-    east /= np.linalg.norm(east)
-    return [np.stack([east, np.cross(best, east), best])]
+    east /= np.sqrt(east @ east)
+    return np.stack([east, np.cross(best, east), best])
 
 
 def _pairs(centers: Array, positions: Array, known: NDArray[np.bool_], seed: int) -> list[tuple[int, int]]:
@@ -168,7 +173,9 @@ def _linearised(found: Similarity, rotations: Array, centers: Array, priors: Pri
 
     residual = stacked(np.zeros(7))
     sizes = np.array([1e-5, 1e-5, 1e-5, 1e-5, 1e-3, 1e-3, 1e-3])
-    slope = np.stack([(stacked(size * row) - residual) / size for size, row in zip(sizes, np.eye(7), strict=True)], axis=1)
+    slope = np.stack(
+        [(stacked(size * row) - residual) / size for size, row in zip(sizes, np.eye(7), strict=True)], axis=1
+    )
     position, heading, tilt = 1.0 / (1.0 + _squares(found, rotations, centers, priors) / PRIOR_SIGMA**2)
     weights = np.concatenate([np.repeat(position, 3), heading, np.repeat(tilt, 2)])
     return residual, slope, weights
@@ -180,7 +187,7 @@ def _refined(found: Similarity, rotations: Array, centers: Array, priors: Priors
     for _ in range(_MAX_STEPS):
         residual, slope, weights = _linearised(found, rotations, centers, priors)
         step = -np.linalg.lstsq(slope * np.sqrt(weights)[:, None], residual * np.sqrt(weights), rcond=1e-9)[0]
-        trial = _moved(found, step, found.points(centers).mean(0))
+        trial = _moved(found, np.asarray(step, np.float64), found.points(centers).mean(0))
         tried = _cost(trial, rotations, centers, priors)
         if tried >= cost:
             break

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geonav.geometry.pose import rotations_from_vectors
-from geonav.pose.priors import PriorTerms, Priors, prior_terms
+from geonav.pose.priors import Priors, PriorTerms, prior_terms
 from geonav.pose.residuals import CAUCHY_SIGMA
 from geonav.pose.schur import GroupSums, PairSums
 from geonav.pose.tracks import Ints, tangent_bases
@@ -82,16 +82,14 @@ class Bundle:
         scene: as adjusted.
         sigmas: (O,) length of each observation's residual in standard deviations.
         covariance: (6F + 3Q, 6F + 3Q) of all frames (turn about east, north, up in radians, then shift in metres) and
-            offsets, jointly; None where it was not asked for.
+            offsets, jointly.
         variance_factor: squared residuals over what the noise promises; the covariance has it in.
-        prior_weights: (F, 3) what the robust loss left to each frame's position, heading and tilt.
     """
 
     scene: Scene
     sigmas: Array
-    covariance: Array | None
+    covariance: Array
     variance_factor: float
-    prior_weights: Array
 
 
 @dataclass(frozen=True)
@@ -121,12 +119,8 @@ class BundleProblem:
         self._by_point = GroupSums(sightings.point, self._num_points)
         self._pairs = PairSums(sightings.point, sightings.frame, len(priors.positions))
 
-    def residuals(self, scene: Scene) -> Array:
-        """(O,) lengths in standard deviations; large where a point lies behind its camera."""
-        return np.asarray(np.sqrt((self._project(scene)[0] ** 2).sum(1)), np.float64)
-
-    def _project(self, scene: Scene) -> tuple[Array, Array, Array, Array]:
-        """Residuals (O, 2), derivatives (O, 2, 3) by the vector in the frame's axes, the vectors there and outside."""
+    def _project(self, scene: Scene) -> tuple[Array, Array, Array]:
+        """Residuals (O, 2), their derivatives (O, 2, 3) by the vectors (O, 3) from centre to point, and these."""
         see = self.sightings
         outside = scene.points[see.point] - scene.centers[see.frame]
         rotations = scene.rotations[see.frame]
@@ -138,11 +132,10 @@ class BundleProblem:
         slope = np.swapaxes(self._bases, 1, 2) - flat[:, :, None] * see.rays[:, None]
         slope /= (safe * see.noise_rad)[:, None, None]
         residual[along <= 0] = _BEHIND
-        return residual, slope @ rotations, inside, outside
+        return residual, slope @ rotations, outside
 
     def _normal(self, scene: Scene, factor: float) -> _Normal:
-        see = self.sightings
-        residual, slope, _, outside = self._project(scene)
+        residual, slope, outside = self._project(scene)
         square = (residual**2).sum(1) / factor
         weight = 1.0 / (1.0 + square / (2 * CAUCHY_SIGMA**2)) / factor
         cost = 2 * CAUCHY_SIGMA**2 * np.log1p(square / (2 * CAUCHY_SIGMA**2)).sum()
@@ -187,7 +180,7 @@ class BundleProblem:
         ends = np.arange(6 * count, size)
         schur[ends, ends] += normal.priors.offset_information.ravel()
         right[6 * count :] = normal.priors.offset_gradient.ravel()
-        return schur, right, inverse
+        return schur, right, np.asarray(inverse, np.float64)
 
     def _step(self, normal: _Normal, damping: float) -> tuple[Array, Array, Array, float]:
         """Step of frames, points and offsets, and how far off the minimum is in standard deviations, squared."""
@@ -218,34 +211,29 @@ class BundleProblem:
                     break
         return scene, normal
 
-    def adjust(self, scene: Scene, *, with_covariance: bool = True) -> Bundle:
-        """Solve, see how noisy the keypoints really are, and solve again with that."""
+    def adjust(self, scene: Scene) -> Bundle:
+        """See how noisy the keypoints really are, solve with that, and how certain it is."""
         scene, normal = self.solve(scene, _ROUGHLY_ENOUGH)
         factor = self._variance_factor(normal.sigmas)
         scene, normal = self.solve(scene, factor=factor)
-        covariance = None
-        if with_covariance:
-            schur, _, _ = self._reduced(normal, 0.0)
-            scale = np.sqrt(np.maximum(np.diag(schur), 1e-12))
-            covariance = np.linalg.pinv(schur / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
-        return Bundle(scene, normal.sigmas, covariance, factor, normal.priors.weights)
+        schur, _, _ = self._reduced(normal, 0.0)
+        scale = np.sqrt(np.maximum(np.diag(schur), 1e-12))
+        covariance = np.linalg.pinv(schur / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
+        return Bundle(scene, normal.sigmas, covariance, factor)
+
+    def without_outliers(self, scene: Scene, gate_sigma: float) -> tuple[BundleProblem, Scene, NDArray[np.bool_]]:
+        """The problem and scene without the observations that an adjustment cannot bring near their points.
+
+        Returns also which observations (O,) are left.
+        """
+        scene, normal = self.solve(scene, _ROUGHLY_ENOUGH)
+        keep = normal.sigmas < gate_sigma * np.sqrt(self._variance_factor(normal.sigmas))
+        keep &= (np.bincount(self.sightings.point[keep], minlength=self._num_points) >= 2)[self.sightings.point]
+        kept, used = self.sightings.select(keep)
+        return BundleProblem(kept, self.priors), replace(scene, points=scene.points[used]), keep
 
     def _variance_factor(self, sigmas: Array) -> float:
         """Robust: the median of chi-square with two degrees of freedom is 1.386."""
         count = 2 * len(sigmas)
         freedom = max(count - 3 * self._num_points - 6 * len(self.priors.positions), count / 20, 1)
         return max(float(np.median(sigmas**2)) / 1.386 * count / freedom, 0.05) if count else 1.0
-
-
-def without_outliers(problem: BundleProblem, bundle: Bundle, gate_sigma: float) -> tuple[BundleProblem, Scene, NDArray[np.bool_]]:
-    """The problem and scene without the observations that the adjustment could not bring near their points.
-
-    Returns also which observations (O,) are left.
-    """
-    keep = bundle.sigmas < gate_sigma * np.sqrt(max(bundle.variance_factor, 1e-9))
-    count = np.bincount(problem.sightings.point[keep], minlength=len(bundle.scene.points))
-    keep &= (count >= 2)[problem.sightings.point]
-    kept, used = problem.sightings.select(keep)
-    return BundleProblem(kept, problem.priors), replace(bundle.scene, points=bundle.scene.points[used]), keep
-
-

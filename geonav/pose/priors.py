@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +83,15 @@ class Priors:
 
     def chosen(self, rows: Ints) -> Priors:
         """Those of some of the cameras; drives keep their numbers."""
-        columns = (self.positions, self.position_weights, self.rotations, self.heading_weights, self.tilt_weights)
-        return Priors(*(column[rows] for column in columns), self.sequences[rows], self.offset_std_m)
+        return replace(
+            self,
+            positions=self.positions[rows],
+            position_weights=self.position_weights[rows],
+            rotations=self.rotations[rows],
+            heading_weights=self.heading_weights[rows],
+            tilt_weights=self.tilt_weights[rows],
+            sequences=self.sequences[rows],
+        )
 
     def position_residuals(self, centers: Array, offsets: Array) -> Array:
         """(F, 3) in standard deviations, of centres (F, 3) and the drives' offsets (Q, 3), metres."""
@@ -136,7 +143,6 @@ class PriorTerms:
         by_offset: (F, 3) coupling of a frame's shift with its drive's offset (a diagonal).
         offset_information: (Q, 3) diagonal.
         offset_gradient: (Q, 3).
-        weights: (F, 3) that the robust loss leaves to position, heading and tilt.
     """
 
     cost: float
@@ -145,7 +151,6 @@ class PriorTerms:
     by_offset: Array
     offset_information: Array
     offset_gradient: Array
-    weights: Array
 
 
 def prior_terms(priors: Priors, rotations: Array, centers: Array, offsets: Array) -> PriorTerms:
@@ -174,6 +179,5 @@ def prior_terms(priors: Priors, rotations: Array, centers: Array, offsets: Array
     if len(offsets):
         np.add.at(offset_information, priors.sequences[has], scaled[has])
         np.add.at(offset_gradient, priors.sequences[has], -pulled[has])
-    return PriorTerms(
-        float(cost), information, gradient, np.where(has[:, None], -scaled, 0.0), offset_information, offset_gradient, weights
-    )
+    by_offset = np.where(has[:, None], -scaled, 0.0)
+    return PriorTerms(float(cost), information, gradient, by_offset, offset_information, offset_gradient)

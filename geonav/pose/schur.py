@@ -41,7 +41,7 @@ class PairSums:
         self._keys, self._starts = np.unique(key[order], return_index=True)
 
     def of(self, left: Array, right: Array) -> Array:
-        """(6F, 6F): the sums of ``left[i] @ right[j].T``, each (O, 6, 3), over pairs i, j of one point, i = j included."""
+        """(6F, 6F): the sums of ``left[i] @ right[j].T``, both (O, 6, 3), over all pairs i, j of one point."""
         count = self._num_frames
         total = np.zeros((count * count, 6, 6))
         ends = np.append(self._starts, len(self._left))[1:]

@@ -1,4 +1,4 @@
-"""Structure from motion over matched pictures, by pycolmap's incremental mapper: the geometry that the pictures hold."""
+"""Structure from motion over matched pictures by pycolmap's mapper: the geometry that the pictures hold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pycolmap
 
 Array = NDArray[np.float64]
-# Of a facade seen from nearly one side the rays meet at few degrees; noise of a third of a pixel still tells them apart.
+# Of a facade seen from nearly one side the rays meet at few degrees; keypoints good to a third of a pixel tell them.
 _MIN_PARALLAX_DEG = 1.0
 _MAX_ERROR_PX = 4.0
 _MIN_MATCHES = 15
@@ -115,6 +115,10 @@ def _options(seed: int, min_views: int, threads: int) -> pycolmap.IncrementalPip
     options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = seed
     options.extract_colors = False
     options.ba_refine_sensor_from_rig = False
+    # What comes of it is adjusted once more with what sources say: it need not be polished on the way.
+    options.ba_local_max_refinements = options.ba_global_max_refinements = 1
+    options.ba_local_max_num_iterations, options.ba_global_max_num_iterations = 10, 15
+    options.ba_global_frames_ratio = options.ba_global_points_ratio = 2.0
     options.mapper.init_min_tri_angle = 4.0
     options.mapper.init_min_num_inliers = 50
     options.mapper.abs_pose_max_error = 8.0
@@ -174,7 +178,7 @@ class _Cameras:
 
 
 def _cameras(pictures: Sequence[Picture]) -> _Cameras:
-    """Uncalibrated cameras that are alike are one, for then more pictures tell what it is; others are each their own."""
+    """Uncalibrated cameras that are alike are one, for more pictures tell what it is; others are each their own."""
     numbers: dict[object, int] = {}
     cameras: dict[int, Camera] = {}
     of = []
@@ -248,7 +252,7 @@ def _structure(model: pycolmap.Reconstruction, pictures: Sequence[Picture]) -> S
         if element.image_id in row
     ]
     table = np.array(seen, np.int64).reshape(-1, 3)
-    cameras = tuple(_camera(model.images[number].camera, pictures[number - 1]) for number in ids)
+    cameras = tuple(_camera(model.cameras[model.images[number].camera_id], pictures[number - 1]) for number in ids)
     points = np.array([point.xyz for point in model.points3D.values()]).reshape(-1, 3)
     return Structure(np.array(ids) - 1, rotations, centers, cameras, points, table[:, 1], table[:, 2], table[:, 0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
@@ -51,6 +51,21 @@ class Candidate:
 
 
 Named = TypeVar("Named")
+
+
+def in_sequence(candidates: Sequence[Candidate], sequence: str | None) -> list[Candidate]:
+    """The candidates, described as of one drive; as they are where it has no name."""
+    if sequence is None:
+        return list(candidates)
+
+    def named(candidate: Candidate) -> Candidate:
+        def describe(picture: StorableImage) -> Described:
+            metadata, notes = candidate.describe(picture)
+            return Described(ImageMetadata.model_validate(metadata.model_dump() | {"sequence": sequence}), notes)
+
+        return replace(candidate, describe=describe)
+
+    return [named(candidate) for candidate in candidates]
 
 
 def selected(

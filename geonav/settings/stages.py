@@ -99,8 +99,8 @@ class LocalizeConfig(Section):
     use_map: bool = Field(True, description="use what `geonav map` found of the references, where there is a map")
     adjust_references: bool = Field(
         True,
-        description="where there is no map and references are known to decimetres or worse, adjust their poses together "
-        "with the photo's",
+        description="where there is no map and references are known to decimetres or worse, adjust their poses "
+        "together with the photo's",
     )
 
 

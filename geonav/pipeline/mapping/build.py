@@ -1,4 +1,4 @@
-"""``geonav map build`` and ``add``: from references with doubtful poses to a map; every run goes on where one stopped."""
+"""``geonav map``: from references with doubtful poses to a map; every run goes on where the last one stopped."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from geonav.data.stamps import stamp
 from geonav.errors import DatabaseError
 from geonav.pipeline.index import index_global
 from geonav.pipeline.mapping.finishing import Finisher
+from geonav.pipeline.mapping.growing import Growth
 from geonav.pipeline.mapping.linking import Linker
 from geonav.pipeline.mapping.pairs import Similar, choose_pairs
 from geonav.pipeline.mapping.parts import connected, divided
@@ -72,8 +73,31 @@ def read_report(database: Database) -> MapReport:
         raise DatabaseError(msg)
     mapped = MapReport.of(store)
     known = {view.uid for part in mapped.parts for view in part.views}
-    alone = [(uid, "it is in no part of the map: run `geonav map build`") for uid in database.uids() if uid not in known]
+    alone = [
+        (uid, "it is in no part of the map: run `geonav map build`") for uid in database.uids() if uid not in known
+    ]
     return mapped.model_copy(update={"alone": alone})
+
+
+def add_to_map(database: Database, config: GeonavConfig, on_progress: OnProgress | None = None) -> MapReport:
+    """Let new entries join the map, and deleted or replaced ones leave it; other parts stay as they are.
+
+    A part that gains or loses references is adjusted again as a whole, from the matches and points that it has.
+
+    Raises:
+        DatabaseError: there is no map.
+        StorageError: the disk is full, read-only or not permitted; the map that was there is kept.
+    """
+    with database.lock():
+        if not MapStore(database).part_ids():
+            msg = f"{database.path} has no map: run `geonav map build`"
+            raise DatabaseError(msg)
+        work = MapWork.of(database, config, on_progress)
+        grown = Growth(work).grown()
+        links = grown.links
+        report = MapReport.of(work.store, [*work.left_out, *work.alone(grown.mapped, links)])
+        counts = {"num_pairs": work.num_pairs, "num_links": len(links), "seconds": dict(work.seconds)}
+        return report.model_copy(update=counts)
 
 
 Solved = list[tuple[str, list[MapPart]]]
@@ -107,7 +131,7 @@ class MapWork:
         frames = {view.frame for view in views}
         if len(frames) < MIN_FRAMES:
             why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ""
-            msg = f"{database.path} has {len(frames)} references at places of their own that can be mapped, and a map takes {MIN_FRAMES}{why}"
+            msg = f"{database.path} has {len(frames)} places that can be mapped, and a map takes {MIN_FRAMES}{why}"
             raise DatabaseError(msg)
         index_global(database, config, on_progress)
         config = with_recorded(config, database)
@@ -147,10 +171,17 @@ class MapWork:
             found = self.linker.link(pairs, self.views, self.on_progress)
         return {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
 
-    def solve(self, links: dict[Pair, Link]) -> list[Solved]:
-        """Every connected area, in parts of bounded size; what was solved before is taken as it is."""
-        frames = {view.uid: view.frame for view in self.views.values()}
-        areas = [group for group in connected(list(self.views), links, frames) if len({frames[u] for u in group}) >= MIN_FRAMES]
+    def solve(self, links: dict[Pair, Link], wanted: set[str] | None = None) -> list[Solved]:
+        """Every connected area, in parts of bounded size; what was solved before is taken as it is.
+
+        Args:
+            links: what connects.
+            wanted: only these references; all if None.
+        """
+        frames = {uid: view.frame for uid, view in self.views.items() if wanted is None or uid in wanted}
+        areas = [
+            group for group in connected(list(frames), links, frames) if len({frames[u] for u in group}) >= MIN_FRAMES
+        ]
         divisions = [divided([self.views[uid] for uid in area], links, self.config.mapping) for area in areas]
         total, done, solved = sum(len(parts) for parts in divisions), 0, []
         for parts in divisions:
@@ -211,7 +242,8 @@ class MapWork:
             raise DatabaseError(msg)
         finisher.write(parts, {name for area in solved for name, _ in area})
         contradictory = contradictory_frames(self.database, list(self.views.values()))
-        report = MapReport.of(self.store, [*self.left_out, *self._alone(parts, links)])
+        mapped = {uid for _, part in parts for uid in part.uids}
+        report = MapReport.of(self.store, [*self.left_out, *self.alone(mapped, links)])
         if contradictory:
             logger.warning(
                 "%d views of panoramas contradict each other's centre and are mapped each on its own: %s",
@@ -221,8 +253,8 @@ class MapWork:
         counts = {"num_pairs": self.num_pairs, "num_links": len(links), "seconds": dict(self.seconds)}
         return report.model_copy(update=counts)
 
-    def _alone(self, parts: list[tuple[str, MapPart]], links: dict[Pair, Link]) -> list[tuple[str, str]]:
-        mapped = {uid for _, part in parts for uid in part.uids}
+    def alone(self, mapped: set[str], links: dict[Pair, Link]) -> list[tuple[str, str]]:
+        """Uid and reason of references that are in no part."""
         linked = {uid for pair in links for uid in pair}
         reasons = {
             True: "it shares matches with others, but could not be joined to them",
@@ -233,8 +265,8 @@ class MapWork:
     def _why_nothing(self, links: dict[Pair, Link]) -> str:
         if not links:
             return (
-                f"none of {self.num_pairs} pairs of references shares {self.config.mapping.min_matches} matches that one "
-                f"rigid scene explains: there is nothing to map"
+                f"none of {self.num_pairs} pairs of references shares {self.config.mapping.min_matches} matches that "
+                f"one rigid scene explains: there is nothing to map"
             )
         if len(self.views) > 1 and self._stand_at_one_spot():
             return "all references stand at one spot: pictures from one place say nothing of distances; add others"

@@ -48,10 +48,17 @@ class Finisher:
         """The pieces of one connected area, brought together, each with its name."""
         pieces = [(f"{name}-{number}", piece) for name, found in solved for number, piece in enumerate(found)]
         together = joined([piece for _, piece in pieces])
-        return [(_name(name, piece), piece) for (name, _), piece in zip(pieces, together, strict=True)]
+        return [(part_name(name, piece), piece) for (name, _), piece in zip(pieces, together, strict=True)]
 
-    def write(self, parts: list[tuple[str, MapPart]], solved: set[str]) -> None:
+    def write(
+        self, parts: list[tuple[str, MapPart]], solved: set[str] | None = None, kept: frozenset[str] = frozenset()
+    ) -> None:
         """Store the parts, then tell the entries, then remove what no entry names any more.
+
+        Args:
+            parts: the new ones.
+            solved: names of what solving gave that a later run may go on with; all if None.
+            kept: names of parts that stay as they are.
 
         Raises:
             StorageError: the disk is full, read-only or not permitted.
@@ -61,24 +68,29 @@ class Finisher:
                 self._store(name, part)
         homes = _homes(parts)
         for done, uid in enumerate(self.database.uids(), 1):
-            self._tell(uid, homes.get(uid))
+            self._tell(uid, homes.get(uid), kept)
             announce(self.on_progress, ProgressEvent("write poses", done, len(self.database), uid))
-        self.store.forget_all_but({name for name, _ in parts}, solved)
+        self.store.forget_all_but({name for name, _ in parts} | kept, solved)
         self.store.links.forget_all_but(set(self.database.uids()))
 
     def _store(self, name: str, part: MapPart) -> None:
         keypoints = {uid: self.features.read(uid).keypoints.astype(float) for uid in part.uids}
         report = part_report(name, part, self.views, self.database.frame)
         self.store.write(
-            name, part, report.model_dump(mode="json"), lambda folder: write_colmap(part, self.database, keypoints, folder)
+            name,
+            part,
+            report.model_dump(mode="json"),
+            lambda folder: write_colmap(part, self.database, keypoints, folder),
         )
 
-    def _tell(self, uid: str, home: tuple[str, MapPart] | None) -> None:
+    def _tell(self, uid: str, home: tuple[str, MapPart] | None, kept: frozenset[str]) -> None:
         """Write an entry's refined pose, or take an outdated one away; a file that would not change is not written."""
         try:
             metadata = self.database.metadata(uid)
         except DatabaseError:
             return  # named in the report
+        if home is None and metadata.map_version in kept and uid in self.views:
+            return
         wanted: dict[str, Any] = dict.fromkeys(_REFINED)
         if home is not None:
             wanted = _refined(uid, *home, self.views[uid])
@@ -102,8 +114,8 @@ def _refined(uid: str, name: str, part: MapPart, view: MapView) -> dict[str, Any
     return known
 
 
-def _name(name: str, part: MapPart) -> str:
-    """Of the solved piece and where it was put."""
+def part_name(name: str, part: MapPart) -> str:
+    """What a part is called: by the piece that it was solved as, and where it was put."""
     digest = hashlib.sha256(part.poses.round(6).tobytes()).hexdigest()
     return stamp({"solved": name, "poses": digest})
 

@@ -109,7 +109,9 @@ def _wanted(part: MapPart, anchor: Array, neighbours: list[tuple[MapPart, list[t
             information += by.T @ by / _TIE_M**2
             right += by.T @ away / _TIE_M**2
             turned = other.poses[theirs][:3, :3].T @ part.poses[own][:3, :3]
-            vector = np.array([turned[2, 1] - turned[1, 2], turned[0, 2] - turned[2, 0], turned[1, 0] - turned[0, 1]]) / 2
+            vector = (
+                np.array([turned[2, 1] - turned[1, 2], turned[0, 2] - turned[2, 0], turned[1, 0] - turned[0, 1]]) / 2
+            )
             information[:3, :3] += np.eye(3) / _TIE_RAD**2
             right[:3] += vector / _TIE_RAD**2
     return np.asarray(np.linalg.solve(information, right), np.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from geonav.pipeline.mapping.views import MapView
 from geonav.pipeline.matching import keypoint_noise_px
 from geonav.pipeline.stored import StoredFeatures
 from geonav.vision.base import Matcher
-
-if TYPE_CHECKING:
-    import pycolmap
 
 REVISION = 1
 # Half a picture's worth of a first look tells pairs that share nothing, at a quarter of the cost or less.
@@ -140,8 +136,6 @@ def verified(
     options.ransac.random_seed = seed
     numbers = np.repeat(np.arange(len(keep), dtype=np.uint32)[:, None], 2, axis=1)
     estimate = pycolmap.estimate_calibrated_two_view_geometry if calibrated else pycolmap.estimate_two_view_geometry
-    found = estimate(
-        first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options
-    )
+    found = estimate(first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options)
     keep[np.asarray(found.inlier_matches, np.int64).reshape(-1, 2)[:, 0]] = True
     return keep

@@ -25,8 +25,6 @@ def stored_part(adjusted: Adjusted, feature_stamps: Mapping[str, str]) -> MapPar
     """What is kept of an adjusted part."""
     count = 6 * len(adjusted.priors.positions)
     covariance = adjusted.bundle.covariance
-    if covariance is None:  # it was asked for
-        raise AssertionError
     deviations = np.sqrt(np.maximum(np.diag(covariance)[count:], 0.0)).reshape(-1, 3)
     drives = [
         {"name": name, "offset_m": offset.tolist(), "offset_std_m": deviation.tolist()}
@@ -56,7 +54,7 @@ def stored_part(adjusted: Adjusted, feature_stamps: Mapping[str, str]) -> MapPar
 
 
 def write_colmap(part: MapPart, database: Database, keypoints: Mapping[str, Array], folder: Path) -> None:
-    """A part as a binary COLMAP model whose folder of images is the database; pictures that are turned by EXIF as stored."""
+    """A part as a binary COLMAP model of the pictures as stored; its folder of images is the database."""
     images = []
     for row, uid in enumerate(part.uids):
         stored = as_stored(database, uid, "stored", part.cameras[row], part.poses[row])

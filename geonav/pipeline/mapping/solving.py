@@ -12,7 +12,7 @@ from geonav.geometry.camera import Camera
 from geonav.geometry.pose import pose_from_center
 from geonav.pipeline.mapping.views import MapView
 from geonav.pose.alignment import Aligned, align
-from geonav.pose.bundle import Bundle, BundleProblem, Scene, Sightings, without_outliers
+from geonav.pose.bundle import Bundle, BundleProblem, Scene, Sightings
 from geonav.pose.priors import Priors
 from geonav.pose.structure import Picture, Structure, reconstruct
 from geonav.pose.tracks import Ints
@@ -149,12 +149,15 @@ def adjust_structure(part: PartInput, structure: Structure) -> Adjusted | None:
         np.zeros((len(drives), 3)),
     )
     observed = _Observed.of(part, structure, views)
-    problem = BundleProblem(Sightings(frames[observed.view], observed.point, observed.rays(own), observed.noise_rad), priors)
-    rough = problem.adjust(scene, with_covariance=False)
-    problem, scene, kept = without_outliers(problem, rough, _GATE_SIGMA)
+    problem = BundleProblem(
+        Sightings(frames[observed.view], observed.point, observed.rays(own), observed.noise_rad), priors
+    )
+    problem, scene, kept = problem.without_outliers(scene, _GATE_SIGMA)
     bundle = problem.adjust(scene)
     observed = observed.select(kept)
-    poses = np.array([pose_from_center(own[i] @ bundle.scene.rotations[f], bundle.scene.centers[f]) for i, f in enumerate(frames)])
+    poses = np.array(
+        [pose_from_center(own[i] @ bundle.scene.rotations[f], bundle.scene.centers[f]) for i, f in enumerate(frames)]
+    )
     return Adjusted(
         views=views,
         cameras=list(structure.cameras),
@@ -218,5 +221,12 @@ class _Observed:
 
     def select(self, keep: NDArray[np.bool_]) -> _Observed:
         """Only some observations."""
-        columns = (self.view, self.keypoint, self.point, self.pixels, self.directions, self.noise_px, self.noise_rad)
-        return _Observed(*(column[keep] for column in columns))
+        return _Observed(
+            self.view[keep],
+            self.keypoint[keep],
+            self.point[keep],
+            self.pixels[keep],
+            self.directions[keep],
+            self.noise_px[keep],
+            self.noise_rad[keep],
+        )

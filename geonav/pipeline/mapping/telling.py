@@ -12,6 +12,7 @@ from geonav.data.map_store import MapPart
 from geonav.geometry.geodesy import LocalFrame
 from geonav.geometry.orientation import angles_from_rotation
 from geonav.geometry.pose import camera_center
+from geonav.pipeline.mapping.parts import connected
 from geonav.pipeline.mapping.pieces import links_within
 from geonav.pipeline.mapping.report import LinkReport, PartReport, SequenceReport, ViewReport
 from geonav.pipeline.mapping.views import MapView
@@ -33,9 +34,8 @@ def part_report(part_id: str, part: MapPart, views: Mapping[str, MapView], frame
     offsets = {drive["name"]: np.array(drive["offset_m"]) for drive in part.facts.get("drives", [])}
     rows = [_view_report(part, row, views[uid], frame, degree[row], offsets) for row, uid in enumerate(part.uids)]
     weak = [
-        LinkReport(first=part.uids[a], second=part.uids[b], num_matches=count)
-        for (a, b), count in sorted(shared.items())
-        if (a, b) in _bridges(part, shared)
+        LinkReport(first=part.uids[a], second=part.uids[b], num_matches=shared[a, b])
+        for a, b in sorted(_bridges(part, shared))
     ]
     moved = [np.linalg.norm([value for value in row.moved_m if value is not None]) for row in rows]
     return PartReport(
@@ -53,7 +53,7 @@ def part_report(part_id: str, part: MapPart, views: Mapping[str, MapView], frame
     )
 
 
-def _view_report(  # noqa: PLR0913 - all that one row tells comes from elsewhere
+def _view_report(
     part: MapPart, row: int, view: MapView, frame: LocalFrame, num_links: int, offsets: Mapping[str, Array]
 ) -> ViewReport:
     pose, covariance = part.poses[row], part.covariance_of([row])
@@ -61,7 +61,9 @@ def _view_report(  # noqa: PLR0913 - all that one row tells comes from elsewhere
     lat, lng, _ = frame.geo_from_enu(center)
     moved = center - view.position_m
     known = np.isfinite(view.position_m) & np.isfinite(view.position_std_m)
-    apart = np.where(known, moved - offsets.get(view.sequence, np.zeros(3)), 0.0) / np.where(known, view.position_std_m, 1.0)
+    apart = np.where(known, moved - offsets.get(view.sequence, np.zeros(3)), 0.0) / np.where(
+        known, view.position_std_m, 1.0
+    )
     position = float(np.linalg.norm(apart)) / np.sqrt(max(known.sum(), 1) / 3)
     turn = pose[:3, :3].T @ view.rotation
     heading = float(np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
@@ -128,34 +130,17 @@ def _notes(part: MapPart, views: Mapping[str, MapView]) -> list[str]:
 
 
 def _bridges(part: MapPart, shared: Mapping[tuple[int, int], int]) -> set[tuple[int, int]]:
-    """Links without which the part falls in two (Tarjan's bridges, views of one frame being one)."""
-    neighbours: dict[int, dict[int, list[tuple[int, int]]]] = {}
+    """Links without which the part falls in two; views of one frame are one."""
+    edges: dict[tuple[str, str], list[tuple[int, int]]] = {}
     for a, b in shared:
-        f, g = int(part.frames[a]), int(part.frames[b])
+        f, g = sorted((str(part.frames[a]), str(part.frames[b])))
         if f != g:
-            neighbours.setdefault(f, {}).setdefault(g, []).append((a, b))
-            neighbours.setdefault(g, {}).setdefault(f, []).append((a, b))
-    order: dict[int, int] = {}
-    low: dict[int, int] = {}
-    found: set[tuple[int, int]] = set()
-    for start in neighbours:
-        if start in order:
-            continue
-        order[start] = low[start] = len(order)
-        stack = [(start, -1, iter(neighbours[start]))]
-        while stack:
-            node, above, rest = stack[-1]
-            following = next(rest, None)
-            if following is None:
-                stack.pop()
-                if above >= 0:
-                    low[above] = min(low[above], low[node])
-                    pairs = neighbours[node][above]
-                    if low[node] > order[above] and len(pairs) == 1:
-                        found.add(pairs[0])
-            elif following not in order:
-                order[following] = low[following] = len(order)
-                stack.append((following, node, iter(neighbours[following])))
-            elif following != above:
-                low[node] = min(low[node], order[following])
+            edges.setdefault((f, g), []).append((a, b))
+    names = {str(frame): str(frame) for frame in part.frames}
+    whole = len(connected(list(names), edges, names))
+    found = set()
+    for edge, pairs in edges.items():
+        rest = [other for other in edges if other != edge]
+        if len(pairs) == 1 and len(connected(list(names), rest, names)) > whole:
+            found.add(pairs[0])
     return found

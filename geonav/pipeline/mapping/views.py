@@ -20,7 +20,7 @@ from geonav.geometry.pose import camera_center
 from geonav.pipeline.trust import heading_std_deg, panorama_of, position_std_m, tilt_std_deg
 from geonav.pose.priors import PosePrior
 
-# People hold cameras level, and tip them up or down more than they tilt them sideways: standard deviations of pitch, roll.
+# People hold cameras level, and tip them up or down more than sideways: standard deviations of pitch and roll.
 _LEVEL_STD_DEG = (15.0, 4.0)
 # A phone's height is worse than its place.
 _GPS_UP_FACTOR = 2.0
@@ -114,7 +114,7 @@ def _view(uid: str, metadata: ImageMetadata, frame: LocalFrame, alt_datum: str) 
     else:
         has_height = metadata.alt is not None and metadata.alt_datum in {None, alt_datum}
         height = metadata.alt if has_height and metadata.alt is not None else frame.origin.alt_m
-        position = np.asarray(frame.enu_from_geo(metadata.lat, metadata.lng, height), float)
+        position = np.array(frame.enu_from_geo(metadata.lat or 0.0, metadata.lng or 0.0, height))
         stds = stds * [1.0, 1.0, _GPS_UP_FACTOR]
         if not has_height:
             position[2], stds[2] = np.nan, np.inf

@@ -10,6 +10,8 @@ Start here:
 * :func:`write_exif`, :func:`write_kml` and :func:`write_ltvl` write results into photos, for Google Earth and for the
   long-term benchmark.
 * :func:`index_local` and :func:`index_global` compute what searching and matching need, and resume where they stopped.
+* :func:`build_map` brings references with doubtful poses together, :func:`add_to_map` lets new ones join; both and
+  :func:`map_report` give a :class:`MapReport`.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
   :class:`LocalizationResult`. :func:`localize` does the same for one photo in one call.
 * :func:`locate_sequence` locates frames taken one after the other, a folder or a video, together, and gives a
@@ -67,6 +69,8 @@ if TYPE_CHECKING:
     )
     from geonav.pipeline.index import index_global, index_local
     from geonav.pipeline.localize import Localizer, localize
+    from geonav.pipeline.mapping.build import add_to_map, build_map, map_report
+    from geonav.pipeline.mapping.report import MapReport
     from geonav.pipeline.postview import PostviewFilter, postview
     from geonav.pipeline.preview import preview
     from geonav.pipeline.recall import RecallReport, evaluate_retrieval
@@ -94,6 +98,7 @@ _MODULES = {
     "ListedImage": "geonav.pipeline.importing_lists",
     "LocalizationResult": "geonav.data.results",
     "Localizer": "geonav.pipeline.localize",
+    "MapReport": "geonav.pipeline.mapping.report",
     "MotionPrior": "geonav.pose.motion",
     "PostviewFilter": "geonav.pipeline.postview",
     "RecallReport": "geonav.pipeline.recall",
@@ -104,6 +109,8 @@ _MODULES = {
     "SequenceOptions": "geonav.pipeline.sequence",
     "TrackPoint": "geonav.data.track",
     "VprImport": "geonav.pipeline.importing_lists",
+    "add_to_map": "geonav.pipeline.mapping.build",
+    "build_map": "geonav.pipeline.mapping.build",
     "evaluate": "geonav.evaluation.experiment",
     "evaluate_retrieval": "geonav.pipeline.recall",
     "export_colmap": "geonav.pipeline.exporting",
@@ -126,6 +133,7 @@ _MODULES = {
     "localize": "geonav.pipeline.localize",
     "locate_sequence": "geonav.pipeline.sequence",
     "located_poses": "geonav.formats.ltvl",
+    "map_report": "geonav.pipeline.mapping.build",
     "postview": "geonav.pipeline.postview",
     "preview": "geonav.pipeline.preview",
     "read_query_list": "geonav.formats.hloc",
@@ -156,6 +164,7 @@ __all__ = [
     "ListedImage",
     "LocalizationResult",
     "Localizer",
+    "MapReport",
     "MotionPrior",
     "PostviewFilter",
     "RecallReport",
@@ -166,6 +175,8 @@ __all__ = [
     "SequenceOptions",
     "TrackPoint",
     "VprImport",
+    "add_to_map",
+    "build_map",
     "evaluate",
     "evaluate_retrieval",
     "export_colmap",
@@ -188,6 +199,7 @@ __all__ = [
     "localize",
     "locate_sequence",
     "located_poses",
+    "map_report",
     "postview",
     "preview",
     "read_query_list",

@@ -34,6 +34,7 @@ from geonav.cli.search_options import (
     ProviderOption,
     QueryAugmentationOption,
     RerankOption,
+    UseMapOption,
     WithinOption,
 )
 from geonav.cli.search_output import write_recall
@@ -163,6 +164,7 @@ def run(
     provider: ProviderOption = None,
     heading: HeadingOption = None,
     exif_gps: ExifGpsOption = None,
+    use_map: UseMapOption = None,
     query_augmentation: QueryAugmentationOption = None,
     rerank: RerankOption = None,
     group: GroupOption = None,
@@ -202,7 +204,7 @@ def run(
         "seed": seed,
         "device": device,
         "precision": precision,
-        "localize": {"top_k": top_k, "exif_gps": exif_gps},
+        "localize": {"top_k": top_k, "exif_gps": exif_gps, "use_map": use_map},
         "local": {"model": model, "matcher": matcher},
         "global": {"descriptor": descriptor},
         "search": search,

@@ -13,6 +13,7 @@ from geonav.cli.options import (
     AltDatum,
     AltDatumOption,
     DatabaseOption,
+    DriveOption,
     ExcludeOption,
     HeadingStdOption,
     IncludeOption,
@@ -20,7 +21,6 @@ from geonav.cli.options import (
     ModelOption,
     OriginOption,
     PositionStdOption,
-    SequenceOption,
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, database_path
@@ -47,7 +47,7 @@ def colmap(
     exclude: ExcludeOption = None,
     position_std_m: PositionStdOption = None,
     heading_std_deg: HeadingStdOption = None,
-    sequence: SequenceOption = None,
+    sequence: DriveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import a COLMAP model; a second one with another --origin goes into the database's frame."""
@@ -67,7 +67,7 @@ def folder(
     exclude: ExcludeOption = None,
     position_std_m: PositionStdOption = None,
     heading_std_deg: HeadingStdOption = None,
-    sequence: SequenceOption = None,
+    sequence: DriveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import photos whose EXIF says where they were taken, and which way where there is a compass."""

@@ -34,6 +34,7 @@ from geonav.cli.search_options import (
     ProviderOption,
     QueryAugmentationOption,
     RerankOption,
+    UseMapOption,
     WithinOption,
 )
 from geonav.cli.sequence import (
@@ -98,6 +99,7 @@ def localize(  # noqa: PLR0915 - one statement an option
     provider: ProviderOption = None,
     heading: HeadingOption = None,
     exif_gps: ExifGpsOption = None,
+    use_map: UseMapOption = None,
     query_augmentation: QueryAugmentationOption = None,
     rerank: RerankOption = None,
     group: GroupOption = None,
@@ -125,7 +127,7 @@ def localize(  # noqa: PLR0915 - one statement an option
     writer = ResultWriter(as_json=as_json, geojson=geojson, streams=source.streams)
     exports = LocalizeExports(source.named, kml, write_exif=write_exif, in_place=in_place)
     page = LocalizePage(html, sequence=sequence is not None)
-    section = {"top_k": top_k, "exif_gps": exif_gps}
+    section = {"top_k": top_k, "exif_gps": exif_gps, "use_map": use_map}
     search = {
         "near": near, "within_m": within, "captured_after": captured_after, "captured_before": captured_before,
         "provider": provider, "heading": heading, "query_augmentation": query_augmentation,

@@ -125,11 +125,11 @@ def report_(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far each reference moved, which are suspect, and what hangs by a thread."""
-    from geonav.pipeline.mapping.build import read_report
+    from geonav.pipeline.mapping.build import map_report
 
     _check_page(html)
     opened = open_database(Session.of(context).config({"database": database}))
-    _write(opened, read_report(opened), html, as_json=as_json, show_all=show_all)
+    _write(opened, map_report(opened), html, as_json=as_json, show_all=show_all)
 
 
 def _section(

@@ -116,7 +116,7 @@ PositionStdOption = Annotated[
         show_default=False,
     ),
 ]
-SequenceOption = Annotated[
+DriveOption = Annotated[
     str | None,
     typer.Option(
         "--sequence",

@@ -15,4 +15,5 @@ HeadingOption = Annotated[tuple[float, float] | None, setting("search.heading", 
 QueryAugmentationOption = Annotated[str | None, setting("search.query_augmentation", "--query-augmentation")]
 RerankOption = Annotated[str | None, setting("search.rerank", "--rerank")]
 GroupOption = Annotated[bool | None, setting("search.group", "--group/--no-group")]
+UseMapOption = Annotated[bool | None, setting("localize.use_map", "--map/--no-map")]
 ExifGpsOption = Annotated[bool | None, setting("localize.exif_gps", "--exif-gps/--no-exif-gps")]

@@ -125,7 +125,7 @@ def _from_pair(centers: Array, priors: Priors, base: Array, pair: tuple[int, int
     there = (priors.positions[j] - priors.positions[i])[:2]
     here = (base @ (centers[j] - centers[i]))[:2]
     yaw = np.arctan2(there[1], there[0]) - np.arctan2(here[1], here[0])
-    scale = float(np.linalg.norm(there) / max(np.linalg.norm(here), 1e-9))
+    scale = float(np.linalg.norm(there)) / max(float(np.linalg.norm(here)), 1e-9)
     rotation = rotations_from_vectors([[0.0, 0.0, yaw]])[0] @ base
     shift = ((priors.positions[i] + priors.positions[j]) - scale * (centers[i] + centers[j]) @ rotation.T) / 2
     return Similarity(rotation, scale, shift)

@@ -22,6 +22,9 @@ from geonav.pose.tracks import Ints, tangent_bases
 Array = NDArray[np.float64]
 _BEHIND = 1e3
 _MAX_ITERATIONS = 50
+# What the keypoints of one picture are off in common, as a share of what each is off alone: 0.13 of 0.3 pixels, the
+# median on rendered streets with exact poses. However many there are, they count as 1 / share^2 independent ones at most.
+COMMON_SHARE = 0.4
 # An adjustment ends where a step gains less than this share of the cost: robust weights make it crawl at the end, by
 # far less than the poses are certain to. How noisy the keypoints are shows earlier.
 _ENOUGH = 1e-5
@@ -115,6 +118,8 @@ class BundleProblem:
         self.priors = priors
         self._bases = tangent_bases(sightings.rays)
         self._num_points = int(sightings.point.max(initial=-1)) + 1
+        seen = np.bincount(sightings.frame, minlength=len(priors.positions))
+        self._shared = 1.0 + COMMON_SHARE**2 * seen[sightings.frame]
         self._by_frame = GroupSums(sightings.frame, len(priors.positions))
         self._by_point = GroupSums(sightings.point, self._num_points)
         self._pairs = PairSums(sightings.point, sightings.frame, len(priors.positions))
@@ -137,8 +142,8 @@ class BundleProblem:
     def _normal(self, scene: Scene, factor: float) -> _Normal:
         residual, slope, outside = self._project(scene)
         square = (residual**2).sum(1) / factor
-        weight = 1.0 / (1.0 + square / (2 * CAUCHY_SIGMA**2)) / factor
-        cost = 2 * CAUCHY_SIGMA**2 * np.log1p(square / (2 * CAUCHY_SIGMA**2)).sum()
+        weight = 1.0 / (1.0 + square / (2 * CAUCHY_SIGMA**2)) / (factor * self._shared)
+        cost = 2 * CAUCHY_SIGMA**2 * (np.log1p(square / (2 * CAUCHY_SIGMA**2)) / self._shared).sum()
         by_frame = np.concatenate([np.cross(slope, outside[:, None]), -slope], axis=2)  # a turn d: slope (v x d)
         weighted = slope * weight[:, None, None]
         back = np.swapaxes(by_frame, 1, 2)

@@ -80,7 +80,9 @@ def noisy_priors(scene: Scene, trust: Trust, rng: np.random.Generator) -> list[P
         right = prior.rotation[0] * [1, 1, 0]
         right /= np.linalg.norm(right)
         forward = np.array([-right[1], right[0], 0.0])
-        known = np.radians(np.where(np.isfinite([*trust.tilt_deg, trust.heading_deg]), [*trust.tilt_deg, trust.heading_deg], 0))
+        known = np.radians(
+            np.where(np.isfinite([*trust.tilt_deg, trust.heading_deg]), [*trust.tilt_deg, trust.heading_deg], 0)
+        )
         turn = rng.normal(size=3) * known @ np.stack([right, forward, [0, 0, 1]])
         off = rng.normal(size=3) * np.where(np.isfinite(trust.position_m), trust.position_m, 0)
         rotation = prior.rotation @ rotations_from_vectors(turn)[0].T
@@ -121,7 +123,9 @@ def turn_errors_deg(found: Bundle, truth: Scene) -> np.ndarray:
     return np.degrees(np.linalg.norm(errors(found, truth).reshape(-1, 6)[:, :3], axis=1))
 
 
-def pixels_of(camera: Camera, pose: np.ndarray, xyz: np.ndarray, noise_px: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pixels_of(
+    camera: Camera, pose: np.ndarray, xyz: np.ndarray, noise_px: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Noisy keypoints (N, 2) of the points that lie in a picture, and the numbers (N,) of these."""
     pixels, visible = seen(camera, pose, xyz)
     rows = np.flatnonzero(visible)

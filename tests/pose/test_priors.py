@@ -1,11 +1,11 @@
-"""What sources say of poses: zero where they are right, turned and tilted as far as it says, derivatives by differences."""
+"""What sources say of poses: what it costs to differ from it, and derivatives against differences."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geonav.geometry.orientation import rotation_from_angles
@@ -17,6 +17,7 @@ PITCHES = st.floats(-50, 50)
 ROLLS = st.floats(-30, 30)
 TURNS_DEG = st.floats(-170, 170)
 SEEDS = st.integers(0, 2**32 - 1)
+FEW = settings(max_examples=15, deadline=None)
 
 
 def one(rotation: np.ndarray, sequence: int = -1) -> PosePrior:
@@ -75,16 +76,21 @@ def test_pitch_and_roll_are_told_apart_and_do_not_turn_the_heading(azimuth: floa
     axis = level[0] if pitches else level[2]  # right, forward
     rotations = turned(level, axis, tilt)[None]
     expected = [np.sin(np.radians(tilt)), 0.0]
-    np.testing.assert_allclose(priors.tilt_errors_rad(rotations)[0][0], expected if pitches else expected[::-1], atol=1e-9)
+    np.testing.assert_allclose(
+        priors.tilt_errors_rad(rotations)[0][0], expected if pitches else expected[::-1], atol=1e-9
+    )
     np.testing.assert_allclose(priors.heading_errors_rad(rotations), 0, atol=1e-9)
 
 
+@FEW
 @given(SEEDS)
 def test_the_gradient_is_half_the_slope_of_the_cost(seed: int) -> None:
     priors, rotations, centers, offsets = some(seed)
 
     def cost(step: np.ndarray) -> float:
-        return prior_terms(priors, *moved(rotations, centers, step[:30].reshape(5, 6)), offsets + step[30:].reshape(2, 3)).cost
+        return prior_terms(
+            priors, *moved(rotations, centers, step[:30].reshape(5, 6)), offsets + step[30:].reshape(2, 3)
+        ).cost
 
     terms = prior_terms(priors, rotations, centers, offsets)
     found = np.concatenate([terms.gradient.ravel(), terms.offset_gradient.ravel()])
@@ -93,6 +99,7 @@ def test_the_gradient_is_half_the_slope_of_the_cost(seed: int) -> None:
     np.testing.assert_allclose(found, slope, rtol=0.02, atol=0.05 * np.abs(slope).max())
 
 
+@FEW
 @given(SEEDS)
 def test_the_information_is_that_of_the_residuals(seed: int) -> None:
     priors, rotations, centers, offsets = some(seed)
@@ -127,7 +134,11 @@ def test_the_information_is_that_of_the_residuals(seed: int) -> None:
 def test_what_is_not_known_pulls_nowhere(seed: int, far_m: float) -> None:
     rng = np.random.default_rng(seed)
     nothing = PosePrior(
-        np.array([np.nan, 1.0, np.nan]), np.array([1.0, np.inf, np.inf]), rotation_from_angles(40.0), np.inf, (np.inf,) * 2
+        np.array([np.nan, 1.0, np.nan]),
+        np.array([1.0, np.inf, np.inf]),
+        rotation_from_angles(40.0),
+        np.inf,
+        (np.inf,) * 2,
     )
     priors = Priors.of([nothing], 1.0)
     rotations = rotations_from_vectors(rng.normal(size=3))
@@ -143,7 +154,7 @@ def test_the_more_wrong_a_source_is_the_less_it_pulls(sigmas: float, factor: flo
     priors = Priors.of([prior], 1.0)
 
     def pull(away: float) -> float:
-        center = prior.position_m + [away * prior.position_std_m[0], 0, 0]
+        center = prior.position_m + away * prior.position_std_m * np.eye(3)[0]
         return float(np.linalg.norm(prior_terms(priors, priors.rotations, center[None], np.zeros((0, 3))).gradient))
 
     assert pull(factor * sigmas) < pull(sigmas)

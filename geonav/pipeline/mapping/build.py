@@ -61,7 +61,7 @@ def build_map(
             return work.finish(solved, links)
 
 
-def read_report(database: Database) -> MapReport:
+def map_report(database: Database) -> MapReport:
     """The report of the map that is there.
 
     Raises:

@@ -12,7 +12,7 @@ from geonav.geometry.camera import Camera
 from geonav.geometry.pose import pose_from_center
 from geonav.pipeline.mapping.views import MapView
 from geonav.pose.alignment import Aligned, align
-from geonav.pose.bundle import Bundle, BundleProblem, Scene, Sightings
+from geonav.pose.bundle import COMMON_SHARE, Bundle, BundleProblem, Scene, Sightings
 from geonav.pose.priors import Priors
 from geonav.pose.structure import Picture, Structure, reconstruct
 from geonav.pose.tracks import Ints
@@ -22,9 +22,6 @@ Links = Mapping[tuple[str, str], NDArray[np.integer]]
 _GATE_SIGMA = 6.0
 # Two cameras and their positions alone say nothing that could be checked.
 MIN_FRAMES = 3
-# Keypoints of one picture are off in common by about this share of what each is off alone: a turn of the camera, and
-# with the distance to what it sees a shift, that more keypoints do not average out.
-_COMMON_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def _own_std(sightings: Sightings, scene: Scene) -> Array:
         rows = np.flatnonzero(sightings.frame == frame)
         if len(rows):
             away = np.linalg.norm(scene.points[sightings.point[rows]] - scene.centers[frame], axis=1)
-            turn = _COMMON_SHARE * float(np.median(sightings.noise_rad[rows]))
+            turn = COMMON_SHARE * float(np.median(sightings.noise_rad[rows]))
             found[frame] = turn, turn * float(np.median(away))
     return found
 

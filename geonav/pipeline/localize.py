@@ -12,8 +12,9 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import Photo
-from geonav.data.map_store import MapPart
+from geonav.data.map_store import MapPart, MapStore
 from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
+from geonav.data.stamps import stamp
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.adjusting import with_adjusted
@@ -89,6 +90,8 @@ class Localizer:
             "global": self._place.descriptor.settings(),
             "matcher": matcher.settings(),
         }
+        if section.use_map and (parts := MapStore(database).part_ids()):
+            self.settings["map"] = stamp({"parts": parts})
         search = self.config.search.model_dump(mode="json", exclude_defaults=True)
         if search:
             self.settings["search"] = search

@@ -13,6 +13,8 @@ from geonav.pose.priors import PRIOR_SIGMA, Priors
 Array = NDArray[np.float64]
 _MAX_PAIRS = 400
 _MAX_STEPS = 30
+# What a model that is right may be off, bent as it is where nothing but pictures holds it.
+_LOOSE_M, _LOOSE_RAD = 0.2, float(np.radians(0.5))
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,15 @@ class Aligned:
     Attributes:
         similarity: world_from_model.
         cost: robust sum of squares that it leaves.
+        misfit: median over the cameras of the squares that it leaves, six terms each; a model that is wrong in itself
+            shows here, however loud single sources are.
         weak_tilt_deg: standard deviation of the turn about the horizontal line that the cameras stand on most nearly,
             degrees; large for a straight street without gravity.
     """
 
     similarity: Similarity
     cost: float
+    misfit: float
     weak_tilt_deg: float
 
 
@@ -80,7 +85,9 @@ def align(rotations: Array, centers: Array, priors: Priors, seed: int = 0) -> Al
     costs = np.array([_cost(candidate, rotations, centers, priors) for candidate in candidates])
     refined = [_refined(candidates[i], rotations, centers, priors) for i in np.argsort(costs)[:3]]
     similarity, cost = min(refined, key=lambda found: found[1])
-    return Aligned(similarity, cost, _weak_tilt(similarity, rotations, centers, priors))
+    loose = priors.loosened(_LOOSE_M, _LOOSE_RAD)
+    misfit = float(np.median(_squares(similarity, rotations, centers, loose).sum(0)))
+    return Aligned(similarity, cost, misfit, _weak_tilt(similarity, rotations, centers, priors))
 
 
 def _level(rotations: Array, priors: Priors) -> Array:

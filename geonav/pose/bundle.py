@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 _BEHIND = 1e3
 _MAX_ITERATIONS = 50
 # What the keypoints of one picture are off in common, as a share of what each is off alone: 0.13 of 0.3 pixels, the
-# median on rendered streets with exact poses. However many there are, they count as 1 / share^2 independent ones at most.
+# median on rendered streets with exact poses. However many there are, they count as 1 / share^2 independent ones.
 COMMON_SHARE = 0.4
 # An adjustment ends where a step gains less than this share of the cost: robust weights make it crawl at the end, by
 # far less than the poses are certain to. How noisy the keypoints are shows earlier.

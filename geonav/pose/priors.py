@@ -93,6 +93,15 @@ class Priors:
             sequences=self.sequences[rows],
         )
 
+    def loosened(self, position_m: float, turn_rad: float) -> Priors:
+        """The same, each standard deviation with so much added in square."""
+        return replace(
+            self,
+            position_weights=_loosened(self.position_weights, position_m),
+            heading_weights=_loosened(self.heading_weights, turn_rad),
+            tilt_weights=_loosened(self.tilt_weights, turn_rad),
+        )
+
     def position_residuals(self, centers: Array, offsets: Array) -> Array:
         """(F, 3) in standard deviations, of centres (F, 3) and the drives' offsets (Q, 3), metres."""
         return (centers - self._expected(offsets)) * self.position_weights
@@ -124,6 +133,11 @@ class Priors:
         axes = np.zeros((len(right), 2, 3))
         axes[:, 0, :2], axes[:, 1, 0], axes[:, 1, 1] = right, -right[:, 1], right[:, 0]
         return np.einsum("fki,fi->fk", axes[:, :, :2], turns), axes
+
+
+def _loosened(weights: Array, std: float) -> Array:
+    loosened: Array = weights / np.sqrt(1.0 + (weights * std) ** 2)
+    return loosened
 
 
 def _per_radian(stds_deg: Sequence[float] | Sequence[tuple[float, float]]) -> Array:

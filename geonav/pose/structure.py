@@ -76,7 +76,7 @@ Pairs = Mapping[tuple[int, int], NDArray[np.integer]]
 
 
 def reconstruct(
-    pictures: Sequence[Picture], pairs: Pairs, *, seed: int = 0, min_views: int = 2, threads: int = -1
+    pictures: Sequence[Picture], pairs: Pairs, *, seed: int = 0, min_views: int = 2, first_angle_deg: float = 16.0
 ) -> list[Structure]:
     """Reconstruct every part of the pictures that holds together, the largest first.
 
@@ -85,7 +85,7 @@ def reconstruct(
         pairs: verified matches (M, 2) of keypoints of two pictures i, j.
         seed: of the random draws.
         min_views: smaller parts are left out.
-        threads: of the mapper; all cores if -1.
+        first_angle_deg: at which the rays of the first two pictures should meet; less where none do.
     """
     import pycolmap
 
@@ -93,7 +93,7 @@ def reconstruct(
         folder = Path(scratch)
         _write_database(folder / "database.db", pictures, pairs)
         (folder / "models").mkdir()
-        options = _options(seed, min_views, threads)
+        options = _options(seed, min_views, first_angle_deg)
         cameras = _cameras(pictures)
         options.constant_cameras = options.mapper.constant_cameras = {
             number for number, picture in zip(cameras.of, pictures, strict=True) if picture.is_calibrated
@@ -105,13 +105,12 @@ def reconstruct(
     return sorted(models, key=lambda model: -len(model.pictures))
 
 
-def _options(seed: int, min_views: int, threads: int) -> pycolmap.IncrementalPipelineOptions:
+def _options(seed: int, min_views: int, first_angle_deg: float) -> pycolmap.IncrementalPipelineOptions:
     import pycolmap
 
     options = pycolmap.IncrementalPipelineOptions()
     options.min_num_matches = _MIN_MATCHES
     options.min_model_size = min_views
-    options.num_threads = threads
     options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = seed
     options.extract_colors = False
     options.ba_refine_sensor_from_rig = False
@@ -119,7 +118,7 @@ def _options(seed: int, min_views: int, threads: int) -> pycolmap.IncrementalPip
     options.ba_local_max_refinements = options.ba_global_max_refinements = 1
     options.ba_local_max_num_iterations, options.ba_global_max_num_iterations = 10, 15
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 2.0
-    options.mapper.init_min_tri_angle = 4.0
+    options.mapper.init_min_tri_angle = first_angle_deg
     options.mapper.init_min_num_inliers = 50
     options.mapper.abs_pose_max_error = 8.0
     options.mapper.abs_pose_min_num_inliers = 20

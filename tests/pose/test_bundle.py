@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from geonav.geometry.camera import Camera
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import pose_from_center, rotations_from_vectors
-from geonav.pose.bundle import Bundle, BundleProblem, Scene, Sightings
+from geonav.pose.bundle import COMMON_SHARE, Bundle, BundleProblem, Scene, Sightings
 from geonav.pose.priors import Priors
 from geonav.pose.schur import GroupSums, PairSums, pairs_within
 from tests.pose import surveys
 from tests.pose.surveys import EXACT, Survey, Trust, columns, exact_priors, make_survey, noisy_priors, position_errors_m
-from tests.pose.worlds import facade_points
+from tests.pose.worlds import USUAL, facade_points
 
 NUM_SURVEYS = 40
 # So good that what a turn does to a growth, which no covariance holds, does not show.
@@ -56,6 +56,8 @@ def stacked(survey: Survey, priors: Priors, scene: Scene, factor: float) -> tupl
     parts = [seen, position, heading[:, None], tilt]
     # Cauchy for keypoints, and three standard deviations for sources.
     weights = [1 / (1 + (p**2).sum(1) / s) for p, s in zip(parts, (2 * 2.0**2, 9.0, 9.0, 9.0), strict=True)]
+    # What the keypoints of a frame are off in common more of them do not average out.
+    weights[0] /= 1 + COMMON_SHARE**2 * np.bincount(see.frame)[see.frame]
     offsets = scene.offsets / priors.offset_std_m
     residual = np.concatenate([*(part.ravel() for part in parts), offsets.ravel()])
     weight = [np.repeat(w, p.shape[1]) for w, p in zip(weights, parts, strict=True)]
@@ -87,8 +89,9 @@ def test_the_covariance_is_the_inverse_of_all_normal_equations(drives: tuple[int
     start = surveys.with_drives(survey.scene, 2 if drives else 0)
     found = BundleProblem(survey.sightings, priors).adjust(start)
     dense, _ = dense_step(survey, priors, found.scene, found.variance_factor)
-    scale = np.sqrt(np.outer(np.diag(dense), np.diag(dense)))
-    np.testing.assert_allclose(found.covariance / scale, dense / scale, atol=2e-3)
+    # Seen in its own standard deviations, that of the best known directions too.
+    white = np.linalg.inv(np.linalg.cholesky(dense))
+    np.testing.assert_allclose(white @ found.covariance @ white.T, np.eye(len(dense)), atol=0.02)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -98,7 +101,7 @@ def test_it_ends_at_the_minimum(seed: int) -> None:
     priors = columns(noisy_priors(survey.scene, trust, survey.rng))
     found = adjusted(survey, priors, surveys.perturbed(surveys.with_drives(survey.scene, 2), survey.rng))
     _, left = dense_step(survey, priors, found.scene, found.variance_factor)
-    assert np.abs(left / np.sqrt(np.diag(found.covariance))).max() < 0.1
+    assert left @ np.linalg.solve(found.covariance, left) < 0.1 * len(left)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -119,14 +122,25 @@ def test_the_truth_without_noise_stays_where_it_is() -> None:
     np.testing.assert_allclose(found.scene.points, survey.scene.points, atol=1e-4)
 
 
+def off_in_common(survey: Survey, noise_rad: float) -> Survey:
+    """The rays of each frame turned by what its keypoints are off in common."""
+    see = survey.sightings
+    turns = rotations_from_vectors(survey.rng.normal(size=(len(survey.scene.centers), 3)) * COMMON_SHARE * noise_rad)
+    return replace(survey, sightings=replace(see, rays=np.einsum("oij,oj->oi", turns[see.frame], see.rays)))
+
+
+def share_of_covariance(survey: Survey) -> float:
+    """Squared errors over what the covariance promises, of sources as wrong as they say."""
+    found = adjusted(survey, columns(noisy_priors(survey.scene, FINE, survey.rng)))
+    error, size = surveys.errors(found, survey.scene), 6 * len(survey.scene.centers)
+    return float(error @ np.linalg.solve(found.covariance[:size, :size], error) / size)
+
+
 def test_the_covariance_is_as_large_as_the_errors_are() -> None:
-    share = []
-    for seed in range(NUM_SURVEYS):
-        survey = make_survey(seed, num_frames=5, num_points=60, noise_px=1.0)
-        found = adjusted(survey, columns(noisy_priors(survey.scene, FINE, survey.rng)))
-        error, size = surveys.errors(found, survey.scene), 6 * len(survey.scene.centers)
-        share.append(error @ np.linalg.solve(found.covariance[:size, :size], error) / size)
-    assert 0.8 < np.mean(share) < 1.2  # of the mean of 1200 squares the standard deviation is 4 %
+    drawn = [make_survey(seed, num_frames=5, num_points=60, noise_px=1.0) for seed in range(NUM_SURVEYS)]
+    share = [share_of_covariance(off_in_common(survey, 1.0 / USUAL.focal_px)) for survey in drawn]
+    # What is in common is a turn here, which costs less than whatever it may be: the covariance is on the careful side.
+    assert 0.4 < np.mean(share) < 1.2
 
 
 def test_pictures_make_poses_much_better_than_their_sources() -> None:
@@ -229,20 +243,17 @@ def test_frames_that_look_all_around_are_adjusted_like_others() -> None:
         survey = panoramas(seed)
         see = survey.sightings
         assert (np.bincount(see.point * 3 + see.frame) > 1).any()  # one frame, one point, two views
-        found = adjusted(survey, columns(noisy_priors(survey.scene, FINE, survey.rng)))
-        error = surveys.errors(found, survey.scene)
-        share.append(error @ np.linalg.solve(found.covariance, error) / len(error))
-    assert 0.7 < np.mean(share) < 1.5
+        share.append(share_of_covariance(off_in_common(survey, see.noise_rad[0])))
+    assert 0.3 < np.mean(share) < 1.2
 
 
-@pytest.mark.xfail(reason="a point without parallax makes the Schur complement worthless")
-def test_a_point_seen_only_by_two_views_of_one_panorama_harms_nothing() -> None:
+@pytest.mark.parametrize("last", [(0.0, 0.0, 10.0), (3.0, 4.0, 7.0), (10.0, -12.0, 3.3)])
+def test_a_point_seen_only_by_two_views_of_one_panorama_harms_nothing(last: tuple[float, ...]) -> None:
     survey = panoramas(1)
     priors = columns(exact_priors(survey.scene, Trust((0.1,) * 3, 1.0, (1.0, 1.0))))
     before = adjusted(survey, priors, survey.scene)
     see, scene = survey.sightings, survey.scene
-    last = np.array([0.0, 0.0, 10.0])
-    ray = scene.rotations[0] @ (last - scene.centers[0])
+    ray = scene.rotations[0] @ (np.array(last) - scene.centers[0])
     rays = np.concatenate([see.rays, np.tile(ray / np.linalg.norm(ray), (2, 1))])
     more = Sightings(
         np.append(see.frame, [0, 0]),
@@ -250,7 +261,7 @@ def test_a_point_seen_only_by_two_views_of_one_panorama_harms_nothing() -> None:
         rays,
         np.append(see.noise_rad, see.noise_rad[:2]),
     )
-    longer = replace(scene, points=np.concatenate([scene.points, last[None]]))
+    longer = replace(scene, points=np.concatenate([scene.points, [last]]))
     after = adjusted(replace(survey, sightings=more), priors, longer)
     np.testing.assert_allclose(after.scene.centers, before.scene.centers, atol=0.01)
     deviations = np.sqrt(np.diag(after.covariance)) / np.sqrt(np.diag(before.covariance))

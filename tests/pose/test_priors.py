@@ -178,3 +178,14 @@ def test_those_chosen_cost_what_they_cost_among_all(seed: int, order: list[int])
     )
     np.testing.assert_array_equal(few.information, whole.information[rows])
     np.testing.assert_array_equal(few.gradient, whole.gradient[rows])
+
+
+@given(st.floats(0.01, 10), st.floats(0.1, 20), st.floats(0, 5), st.floats(0, 0.5))
+def test_looser_sources_have_variances_that_add(std_m: float, std_deg: float, more_m: float, more_rad: float) -> None:
+    known = PosePrior(np.zeros(3), np.full(3, std_m), rotation_from_angles(0.0), std_deg, (std_deg, 2 * std_deg))
+    nothing = PosePrior(np.zeros(3), np.full(3, np.inf), rotation_from_angles(0.0), np.inf, (np.inf, np.inf))
+    loose = Priors.of([known, nothing], 1.0).loosened(more_m, more_rad)
+    np.testing.assert_allclose(loose.position_weights[0] ** -2, std_m**2 + more_m**2)
+    np.testing.assert_allclose(loose.heading_weights[0] ** -2, np.radians(std_deg) ** 2 + more_rad**2)
+    np.testing.assert_allclose(loose.tilt_weights[0] ** -2, np.radians([std_deg, 2 * std_deg]) ** 2 + more_rad**2)
+    assert not any(weights[1].any() for weights in (loose.position_weights, loose.heading_weights, loose.tilt_weights))

@@ -81,7 +81,7 @@ def assert_right(found: Structure, taken: list[Shot], xyz: np.ndarray, tolerance
 @pytest.mark.parametrize("seed", range(2))
 def test_a_scene_is_found_whole_and_right_up_to_a_similarity(seed: int) -> None:
     taken, xyz = shots(seed)
-    (found,) = reconstruct([shot.picture for shot in taken], matches(taken), threads=1)
+    (found,) = reconstruct([shot.picture for shot in taken], matches(taken))
     assert found.pictures.tolist() == list(range(len(taken)))
     assert len(found.points) > 0.6 * len(np.unique(np.concatenate([shot.points for shot in taken])))
     assert found.cameras == tuple(shot.picture.camera for shot in taken)
@@ -91,7 +91,7 @@ def test_a_scene_is_found_whole_and_right_up_to_a_similarity(seed: int) -> None:
 def test_the_same_seed_gives_the_same_structure() -> None:
     taken, _ = shots(3, count=5)
     pairs = matches(taken)
-    (first,), (again,) = (reconstruct([shot.picture for shot in taken], pairs, seed=4, threads=1) for _ in range(2))
+    (first,), (again,) = (reconstruct([shot.picture for shot in taken], pairs, seed=4) for _ in range(2))
     np.testing.assert_allclose(first.centers, again.centers, atol=1e-9)
     np.testing.assert_array_equal(first.point, again.point)
 
@@ -100,7 +100,7 @@ def test_scenes_that_share_nothing_are_structures_of_their_own() -> None:
     large, large_xyz = shots(4, count=7)
     small, small_xyz = shots(5, count=5, first_point=NUM_POINTS)
     taken = [*small, *large]
-    found = reconstruct([shot.picture for shot in taken], matches(taken), threads=1)
+    found = reconstruct([shot.picture for shot in taken], matches(taken))
     assert [structure.pictures.tolist() for structure in found] == [list(range(5, 12)), list(range(5))]
     xyz = np.concatenate([large_xyz, small_xyz])
     for structure in found:
@@ -110,14 +110,14 @@ def test_scenes_that_share_nothing_are_structures_of_their_own() -> None:
 def test_a_picture_without_matches_is_left_out() -> None:
     taken, xyz = shots(6)
     pairs = {pair: found for pair, found in matches(taken).items() if 3 not in pair}
-    (found,) = reconstruct([shot.picture for shot in taken], pairs, threads=1)
+    (found,) = reconstruct([shot.picture for shot in taken], pairs)
     assert found.pictures.tolist() == [0, 1, 2, 4, 5, 6]
     assert_right(found, taken, xyz)
 
 
 def test_nothing_comes_of_nothing() -> None:
     taken, _ = shots(7, count=3)
-    assert reconstruct([shot.picture for shot in taken], {}, threads=1) == []
+    assert reconstruct([shot.picture for shot in taken], {}) == []
 
 
 def test_wrong_matches_are_not_believed() -> None:
@@ -128,7 +128,7 @@ def test_wrong_matches_are_not_believed() -> None:
         wrong = rng.random(len(found)) < 0.1
         found[wrong, 1] = rng.permutation(found[wrong, 1])
         pairs[pair] = found
-    (found,) = reconstruct([shot.picture for shot in taken], pairs, threads=1)
+    (found,) = reconstruct([shot.picture for shot in taken], pairs)
     poses = np.array([taken[row].pose for row in found.pictures])
     away = to_world(found, poses).points(found.centers) - camera_center(poses)
     assert len(found.pictures) == len(taken)
@@ -150,7 +150,7 @@ def test_views_of_one_panorama_keep_one_centre_and_their_turns() -> None:
             picture = Picture(f"{number}{name}", camera, pixels, frame=f"p{number}", cam_from_frame=own)
             taken.append(Shot(picture, pose, rows))
     # North and south show nothing in common: but for the frames they would be two scenes.
-    found = reconstruct([shot.picture for shot in taken], matches(taken), threads=1)
+    found = reconstruct([shot.picture for shot in taken], matches(taken))
     assert [structure.pictures.tolist() for structure in found] == [list(range(10))]
     np.testing.assert_allclose(found[0].centers[::2], found[0].centers[1::2], atol=1e-9)
     for row in range(0, 10, 2):
@@ -167,7 +167,7 @@ def test_a_guessed_focal_length_is_solved_for_and_a_known_one_kept() -> None:
         Picture(shot.picture.name, guess if row % 2 else USUAL, shot.picture.keypoints, is_calibrated=row % 2 == 0)
         for row, shot in enumerate(taken)
     ]
-    (found,) = reconstruct(pictures, matches(taken), threads=1)
+    (found,) = reconstruct(pictures, matches(taken))
     assert len(found.pictures) == len(taken)
     for row, camera in zip(found.pictures, found.cameras, strict=True):
         if row % 2:

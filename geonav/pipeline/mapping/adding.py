@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geonav.data.map_store import MapPart
 from geonav.geometry.camera import Camera
 from geonav.geometry.pose import camera_center
-from geonav.pipeline.mapping.solving import Adjusted, PartInput, adjust_structure
+from geonav.pipeline.mapping.solving import Adjusted, PartInput, adjust_structure, align_structure
 from geonav.pipeline.mapping.views import MapView
 from geonav.pose.absolute import absolute_pose
 from geonav.pose.structure import Structure
@@ -89,7 +89,8 @@ def _shown(part: MapPart, uid: str, links: Mapping[Pair, NDArray[np.integer]]) -
 def extended(part: MapPart, placed: Sequence[Placed], part_input: PartInput) -> Adjusted | None:
     """The part with new references, all adjusted again: their points, new points that they bring, and the priors."""
     structure = _structure(part, placed, part_input)
-    return adjust_structure(part_input, structure)
+    aligned = align_structure(part_input, structure)
+    return None if aligned is None else adjust_structure(part_input, structure, aligned)
 
 
 def _structure(part: MapPart, placed: Sequence[Placed], part_input: PartInput) -> Structure:

@@ -182,7 +182,8 @@ class MapWork:
         areas = [
             group for group in connected(list(frames), links, frames) if len({frames[u] for u in group}) >= MIN_FRAMES
         ]
-        divisions = [divided([self.views[uid] for uid in area], links, self.config.mapping) for area in areas]
+        counts = {pair: len(link.pairs) for pair, link in links.items()}
+        divisions = [divided([self.views[uid] for uid in area], counts, self.config.mapping) for area in areas]
         total, done, solved = sum(len(parts) for parts in divisions), 0, []
         for parts in divisions:
             area: Solved = []

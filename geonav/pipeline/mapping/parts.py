@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -33,30 +34,33 @@ def connected(uids: Sequence[str], pairs: Iterable[Pair], frames: dict[str, str]
     return sorted(groups.values(), key=lambda group: (-len(group), group[0]))
 
 
-def divided(views: Sequence[MapView], pairs: Iterable[Pair], settings: MapConfig) -> list[list[str]]:
+def divided(views: Sequence[MapView], links: Mapping[Pair, int], settings: MapConfig) -> list[list[str]]:
     """Cut a connected area into parts of at most ``max_views``, each with the references linked to it around.
 
     The area is halved across its longer side until each piece is small enough; then each takes over, of its
-    neighbours' references, those with most links into it.
+    neighbours' references, those that share most matches with it.
+
+    Args:
+        views: of the area.
+        links: matches that two references share.
+        settings: how large parts are.
     """
     pieces = _halved(list(views), max(settings.max_views - settings.overlap, settings.max_views // 2))
     if len(pieces) == 1:
         return [[view.uid for view in pieces[0]]]
-    links: dict[str, list[str]] = {}
-    for first, second in pairs:
-        links.setdefault(first, []).append(second)
-        links.setdefault(second, []).append(first)
+    around: dict[str, dict[str, int]] = {}
+    for (first, second), matches in links.items():
+        around.setdefault(first, {})[second] = matches
+        around.setdefault(second, {})[first] = matches
     found = []
     for piece in pieces:
         own = {view.uid for view in piece}
-        count: dict[str, int] = {}
+        shared: Counter[str] = Counter()
         for uid in own:
-            for other in links.get(uid, []):
-                if other not in own:
-                    count[other] = count.get(other, 0) + 1
-        around = sorted(count, key=lambda uid: (-count[uid], uid))[: settings.overlap]
-        found.append(sorted([*own, *around]))
-    return found
+            shared.update({other: matches for other, matches in around.get(uid, {}).items() if other not in own})
+        taken = sorted(shared, key=lambda uid: (-shared[uid], uid))[: settings.overlap]
+        found.append(tuple(sorted([*own, *taken])))
+    return [list(part) for part in dict.fromkeys(found)]
 
 
 def _halved(views: list[MapView], most: int) -> list[list[MapView]]:

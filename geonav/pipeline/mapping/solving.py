@@ -20,6 +20,10 @@ from geonav.pose.tracks import Ints
 Array = NDArray[np.float64]
 Links = Mapping[tuple[str, str], NDArray[np.integer]]
 _GATE_SIGMA = 6.0
+# At which angle the rays of the first two pictures should meet, attempt by attempt.
+_FIRST_ANGLES_DEG = (16.0, 8.0, 30.0, 4.0)
+# Squares that most sources may be off by, of six terms: chance lets one in twenty be off by as much.
+_MAX_MISFIT = 12.6
 # Two cameras and their positions alone say nothing that could be checked.
 MIN_FRAMES = 3
 
@@ -80,17 +84,28 @@ class PartInput:
     links: Links
     sequence_std_m: float
     seed: int = 0
-    threads: int = -1
 
 
 def solve_part(part: PartInput) -> list[Adjusted]:
-    """The pieces that hold together, the largest first; references in none could not be joined."""
-    found = []
-    for structure in reconstruct(_pictures(part), _pairs(part), seed=part.seed, threads=part.threads):
-        adjusted = adjust_structure(part, structure)
-        if adjusted is not None:
-            found.append(adjusted)
-    return found
+    """The pieces that hold together, the largest first; references in none could not be joined.
+
+    Before a flat facade two pictures can be explained in two ways, and a mapper that began with the wrong one goes on
+    with it. What contradicts most of the sources is reconstructed again, from other pictures.
+    """
+    best: list[tuple[Structure, Aligned]] = []
+    most = -1
+    for attempt, angle in enumerate(_FIRST_ANGLES_DEG):
+        found = reconstruct(_pictures(part), _pairs(part), seed=part.seed + attempt, first_angle_deg=angle)
+        placed = [
+            (structure, aligned) for structure in found if (aligned := align_structure(part, structure)) is not None
+        ]
+        fitting = [structure for structure, aligned in placed if aligned.misfit <= _MAX_MISFIT]
+        count = sum(len(structure.pictures) for structure in fitting)
+        if count > most:
+            best, most = placed, count
+        if len(fitting) == len(placed):
+            break
+    return [adjust_structure(part, structure, aligned) for structure, aligned in best]
 
 
 def _pictures(part: PartInput) -> list[Picture]:
@@ -121,27 +136,63 @@ def _pairs(part: PartInput) -> dict[tuple[int, int], NDArray[np.integer]]:
     return {(number[a], number[b]): pairs for (a, b), pairs in part.links.items() if a in number and b in number}
 
 
-def adjust_structure(part: PartInput, structure: Structure) -> Adjusted | None:
+@dataclass(frozen=True)
+class _Frames:
+    """The frames of some views.
+
+    Attributes:
+        number: (V,) of each view's frame.
+        own: (V, 3, 3) camera_from_frame.
+        lead: (F,) the view of each frame that stands for it.
+        priors: of the frames.
+        drives: names of their sequences, by number.
+    """
+
+    number: Ints
+    own: Array
+    lead: Ints
+    priors: Priors
+    drives: list[str]
+
+    @classmethod
+    def of(cls, part: PartInput, views: Sequence[MapView]) -> _Frames:
+        firsts = _firsts(part.views)
+        names = list(dict.fromkeys(view.frame for view in views))
+        number = np.array([names.index(view.frame) for view in views])
+        drives = sorted({firsts[name].sequence for name in names} - {""})
+        numbers = {name: index for index, name in enumerate(drives)} | {"": -1}
+        said = [firsts[name].prior(numbers[firsts[name].sequence]) for name in names]
+        return cls(
+            number=number,
+            own=np.array([view.rotation @ firsts[view.frame].rotation.T for view in views]),
+            lead=np.array([int(np.flatnonzero(number == index)[0]) for index in range(len(names))]),
+            priors=Priors.of(said, part.sequence_std_m),
+            drives=drives,
+        )
+
+    def rotations(self, structure: Structure) -> Array:
+        """frame_from_model (F, 3, 3)."""
+        turned: Array = np.swapaxes(self.own[self.lead], 1, 2) @ structure.rotations[self.lead]
+        return turned
+
+
+def align_structure(part: PartInput, structure: Structure) -> Aligned | None:
     """A structure on Earth; None where nothing says where, or too little holds together."""
+    frames = _Frames.of(part, [part.views[index] for index in structure.pictures])
+    if len(frames.lead) < MIN_FRAMES:
+        return None
+    return align(frames.rotations(structure), structure.centers[frames.lead], frames.priors, part.seed)
+
+
+def adjust_structure(part: PartInput, structure: Structure, aligned: Aligned) -> Adjusted:
+    """A structure adjusted to the keypoints and to what the sources say."""
     views = [part.views[index] for index in structure.pictures]
-    firsts = _firsts(part.views)
-    names = list(dict.fromkeys(view.frame for view in views))
-    if len(names) < MIN_FRAMES:
-        return None
-    frames = np.array([names.index(view.frame) for view in views])
-    own = np.array([view.rotation @ firsts[view.frame].rotation.T for view in views])  # camera_from_frame
-    lead = np.array([int(np.flatnonzero(frames == number)[0]) for number in range(len(names))])
-    drives = sorted({firsts[name].sequence for name in names} - {""})
-    numbers = {name: number for number, name in enumerate(drives)} | {"": -1}
-    priors = Priors.of([firsts[n].prior(numbers[firsts[n].sequence]) for n in names], part.sequence_std_m)
-    rotations = np.swapaxes(own[lead], 1, 2) @ structure.rotations[lead]
-    aligned = align(rotations, structure.centers[lead], priors, part.seed)
-    if aligned is None:
-        return None
+    of = _Frames.of(part, views)
+    frames, own, priors, drives = of.number, of.own, of.priors, of.drives
     to_world = aligned.similarity
     scene = Scene(
-        to_world.rotations(rotations),
-        to_world.points(structure.centers[lead]),
+        to_world.rotations(of.rotations(structure)),
+        to_world.points(structure.centers[of.lead]),
         to_world.points(structure.points),
         np.zeros((len(drives), 3)),
     )

@@ -1,0 +1,109 @@
+"""A phone carried up one straight street: GPS alone, no poses, no heading; mapped, and each photo left out in turn."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geonav.config import GeonavConfig
+from geonav.data.database import Database
+from geonav.geometry.geodesy import LocalFrame
+from geonav.pipeline.importing import FolderImport, import_folder
+from geonav.pipeline.localize import Localizer
+from geonav.pipeline.mapping.build import build_map
+from geonav.pipeline.mapping.report import MapReport
+from tests.accuracy.map_rows import remembering
+from tests.accuracy.shared_photos import DATA
+
+LUND = DATA / "lund"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not LUND.is_dir(), reason=f"the shared photos are not at {LUND}"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _networks_run_once() -> Iterator[None]:
+    with remembering():
+        yield
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    path = tmp_path_factory.mktemp("lund") / "street"
+    import_folder(path, LUND / "images", FolderImport())
+    return Database.open(path)
+
+
+@pytest.fixture(scope="module")
+def report(database: Database) -> MapReport:
+    return build_map(database, GeonavConfig())
+
+
+def positions(database: Database) -> dict[str, np.ndarray]:
+    """Where GPS puts each photo, metres in the plane."""
+    found = {}
+    for uid in database.uids():
+        metadata = database.metadata(uid)
+        found[uid] = np.asarray(database.frame.enu_from_geo(metadata.lat, metadata.lng, 0.0))[:2]
+    return found
+
+
+def street_azimuth(database: Database) -> float:
+    places = np.array(list(positions(database).values()))
+    _, _, axes = np.linalg.svd(places - places.mean(0))
+    return float(np.degrees(np.arctan2(axes[0, 0], axes[0, 1])) % 180.0)
+
+
+def off_axis(azimuth: float, street: float) -> float:
+    """Degrees between a heading and the line of the street, whichever way along it."""
+    return abs((azimuth - street + 90.0) % 180.0 - 90.0)
+
+
+def test_a_street_of_gps_photos_is_one_map(
+    database: Database, report: MapReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = report.parts[0]
+    apart = np.array([view.moved_m[:2] for view in part.views], float)
+    rms = float(np.sqrt((apart**2).sum(1).mean()))
+    turns = [off_axis(view.azimuth, street_azimuth(database)) for view in part.views]
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{part.num_views} photos, RMS to GPS {rms:.2f} m, off the street's line {max(turns):.1f} deg"
+        )
+        sys.stdout.write(f", weak roll {part.weak_tilt_deg:.1f} deg; {part.notes}")
+    assert part.num_views >= 26
+    assert rms <= 6.0
+    assert max(turns) <= 10.0
+    assert any("roll" in note and f"{part.weak_tilt_deg:.1f} degrees" in note for note in part.notes)
+
+
+def test_each_photo_left_out_is_located(
+    database: Database, report: MapReport, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del report  # made before: the matches are there
+    places, street, away, turns = positions(database), street_azimuth(database), [], []
+    for uid in database.uids():
+        without = tmp_path / "without"
+        shutil.copytree(database.path, without)
+        rest = Database.open(without)
+        rest.remove_entry(uid)
+        build_map(rest, GeonavConfig())
+        result = Localizer(rest, GeonavConfig()).locate(database.image_path(uid))
+        shutil.rmtree(without)
+        if result.status == "located" and result.lat is not None and result.azimuth is not None:
+            frame: LocalFrame = database.frame
+            found = np.asarray(frame.enu_from_geo(result.lat, result.lng or 0.0, 0.0))[:2]
+            away.append(float(np.linalg.norm(found - places[uid])))
+            turns.append(off_axis(result.azimuth, street))
+    with capsys.disabled():
+        sys.stdout.write(f"\n{len(away)} of {len(places)} located, median {np.median(away):.2f} m from GPS")
+        sys.stdout.write(f", worst {max(away):.2f} m, heading at most {max(turns):.1f} deg off the street's line")
+    assert len(away) >= 0.8 * len(places)
+    assert np.median(away) <= 5.0
+    assert max(turns) <= 10.0

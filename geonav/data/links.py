@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from geonav.data.files import atomic_save_arrays, storage_errors
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+# A flipped byte can make an archive look encrypted, or of another compression, which zipfile answers so.
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile)
 Ints = NDArray[np.int32]
 
 
@@ -24,11 +25,13 @@ class Link:
         stamp: of both pictures' features and of what matched and verified them.
         num_matches: before verification.
         pairs: (M, 2) keypoints of the first and of the second that one rigid scene explains.
+        rotation: second_from_first (3, 3), the turn between the cameras in that scene; NaN where not known.
     """
 
     stamp: str
     num_matches: int
     pairs: Ints
+    rotation: NDArray[np.float64] = field(default_factory=lambda: np.full((3, 3), np.nan))
 
 
 class LinkStore:
@@ -46,9 +49,9 @@ class LinkStore:
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
                 others, stamps = arrays["others"].tolist(), arrays["stamps"].tolist()
                 ends, pairs = np.cumsum(arrays["counts"]), arrays["pairs"].astype(np.int32)
-                given = arrays["num_matches"].tolist()
+                given, turns = arrays["num_matches"].tolist(), arrays["rotations"].reshape(-1, 3, 3)
             parts = np.split(pairs, ends[:-1]) if others else []
-            return {o: Link(s, n, p) for o, s, n, p in zip(others, stamps, given, parts, strict=True)}
+            return {o: Link(*link) for o, *link in zip(others, stamps, given, parts, turns, strict=True)}
         except _UNREADABLE:
             return {}
 
@@ -66,6 +69,7 @@ class LinkStore:
             others=np.array(list(links), dtype=np.str_),
             stamps=np.array([link.stamp for link in links.values()], dtype=np.str_),
             num_matches=np.array([link.num_matches for link in links.values()], np.int64),
+            rotations=np.array([link.rotation for link in links.values()], float).reshape(-1, 3, 3),
             counts=np.array([len(link.pairs) for link in links.values()], np.int64),
             pairs=np.concatenate([empty, *(link.pairs for link in links.values())]),
         )

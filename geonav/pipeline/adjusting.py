@@ -88,7 +88,7 @@ def _part(query: Query, group: Sequence[View], seed: int) -> PartInput:
                 continue
             _, a, b = np.intersect1d(first_index, second_index, return_indices=True)
             pixels = keypoints[first.uid][a], keypoints[second.uid][b]
-            keep = verified(first, second, pixels, (noise[first.uid], noise[second.uid]), seed)
+            keep, _ = verified(first, second, pixels, (noise[first.uid], noise[second.uid]), seed)
             if keep.sum() >= _MIN_SHARED:
                 links[first.uid, second.uid] = np.stack([a[keep], b[keep]], axis=1)
     return PartInput([photo, *views], keypoints, noise, links, 1.0, seed)

@@ -49,15 +49,14 @@ class Aligned:
     Attributes:
         similarity: world_from_model.
         cost: robust sum of squares that it leaves.
-        misfit: median over the cameras of the squares that it leaves, six terms each; a model that is wrong in itself
-            shows here, however loud single sources are.
+        misfits: (F,) squares that it leaves of each camera's six terms, allowing for a model that is a little bent.
         weak_tilt_deg: standard deviation of the turn about the horizontal line that the cameras stand on most nearly,
             degrees; large for a straight street without gravity.
     """
 
     similarity: Similarity
     cost: float
-    misfit: float
+    misfits: Array
     weak_tilt_deg: float
 
 
@@ -86,8 +85,8 @@ def align(rotations: Array, centers: Array, priors: Priors, seed: int = 0) -> Al
     refined = [_refined(candidates[i], rotations, centers, priors) for i in np.argsort(costs)[:3]]
     similarity, cost = min(refined, key=lambda found: found[1])
     loose = priors.loosened(_LOOSE_M, _LOOSE_RAD)
-    misfit = float(np.median(_squares(similarity, rotations, centers, loose).sum(0)))
-    return Aligned(similarity, cost, misfit, _weak_tilt(similarity, rotations, centers, priors))
+    misfits = np.asarray(_squares(similarity, rotations, centers, loose).sum(0), np.float64)
+    return Aligned(similarity, cost, misfits, _weak_tilt(similarity, rotations, centers, priors))
 
 
 def _level(rotations: Array, priors: Priors) -> Array:

@@ -120,9 +120,8 @@ def _options(seed: int, min_views: int, first_angle_deg: float) -> pycolmap.Incr
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 2.0
     options.mapper.init_min_tri_angle = first_angle_deg
     options.mapper.init_min_num_inliers = 50
+    options.mapper.image_selection_method = pycolmap.ImageSelectionMethod.MAX_VISIBLE_POINTS_NUM
     options.mapper.abs_pose_max_error = 8.0
-    options.mapper.abs_pose_min_num_inliers = 20
-    options.mapper.abs_pose_min_inlier_ratio = 0.15
     options.mapper.filter_max_reproj_error = _MAX_ERROR_PX
     options.mapper.filter_min_tri_angle = options.triangulation.min_angle = _MIN_PARALLAX_DEG
     options.triangulation.ignore_two_view_tracks = False

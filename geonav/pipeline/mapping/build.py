@@ -16,6 +16,7 @@ from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.stamps import stamp
 from geonav.errors import DatabaseError
 from geonav.pipeline.index import index_global
+from geonav.pipeline.mapping.consistency import consistent
 from geonav.pipeline.mapping.finishing import Finisher
 from geonav.pipeline.mapping.growing import Growth
 from geonav.pipeline.mapping.linking import Linker
@@ -169,7 +170,8 @@ class MapWork:
             pairs = choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
             self.num_pairs += len(pairs)
             found = self.linker.link(pairs, self.views, self.on_progress)
-        return {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
+        strong = {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
+        return consistent(strong, self.views)
 
     def solve(self, links: dict[Pair, Link], wanted: set[str] | None = None) -> list[Solved]:
         """Every connected area, in parts of bounded size; what was solved before is taken as it is.

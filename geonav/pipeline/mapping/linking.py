@@ -17,7 +17,7 @@ from geonav.pipeline.matching import keypoint_noise_px
 from geonav.pipeline.stored import StoredFeatures
 from geonav.vision.base import Matcher
 
-REVISION = 1
+REVISION = 2
 # Half a picture's worth of a first look tells pairs that share nothing, at a quarter of the cost or less.
 _LOOK_KEYPOINTS = 512
 _MIN_LOOK_MATCHES = 8
@@ -100,8 +100,8 @@ class Linker:
         pairs = self.matcher.match(own, size, other, other_size).pairs
         pixels = own.keypoints[pairs[:, 0]].astype(float), other.keypoints[pairs[:, 1]].astype(float)
         noise = tuple(keypoint_noise_px(wh, self.max_side_px) for wh in (size, other_size))
-        keep = verified(first, second, pixels, noise, self.seed)
-        return Link(wanted, len(pairs), pairs[keep].astype(np.int32))
+        keep, rotation = verified(first, second, pixels, noise, self.seed)
+        return Link(wanted, len(pairs), pairs[keep].astype(np.int32), rotation)
 
 
 def _best(features: LocalFeatures) -> LocalFeatures:
@@ -115,8 +115,8 @@ def verified(
     pixels: tuple[NDArray[np.float64], NDArray[np.float64]],
     noise_px: tuple[float, ...],
     seed: int,
-) -> NDArray[np.bool_]:
-    """Which matches (M,) one rigid scene explains; the essential matrix where both cameras are known.
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Which matches (M,) one rigid scene explains, and the turn second_from_first (3, 3) in it, NaN where not known.
 
     Args:
         first: the one reference.
@@ -127,15 +127,18 @@ def verified(
     """
     import pycolmap
 
-    keep = np.zeros(len(pixels[0]), np.bool_)
+    keep, rotation = np.zeros(len(pixels[0]), np.bool_), np.full((3, 3), np.nan)
     if len(keep) < 8:
-        return keep
+        return keep, rotation
     calibrated = first.is_calibrated and second.is_calibrated
     options = pycolmap.TwoViewGeometryOptions()
     options.ransac.max_error = _GATE_SIGMA * max(noise_px) * (1.0 if calibrated else _GUESSED_GATE_FACTOR)
     options.ransac.random_seed = seed
+    options.compute_relative_pose = True
     numbers = np.repeat(np.arange(len(keep), dtype=np.uint32)[:, None], 2, axis=1)
     estimate = pycolmap.estimate_calibrated_two_view_geometry if calibrated else pycolmap.estimate_two_view_geometry
     found = estimate(first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options)
     keep[np.asarray(found.inlier_matches, np.int64).reshape(-1, 2)[:, 0]] = True
-    return keep
+    if found.cam2_from_cam1 is not None:
+        rotation = np.array(found.cam2_from_cam1.matrix()[:, :3])
+    return keep, rotation

@@ -24,6 +24,7 @@ _GATE_SIGMA = 6.0
 _FIRST_ANGLES_DEG = (16.0, 8.0, 30.0, 4.0)
 # Squares that most sources may be off by, of six terms: chance lets one in twenty be off by as much.
 _MAX_MISFIT = 12.6
+_DOUBTFUL_MISFIT = 30.0
 # Two cameras and their positions alone say nothing that could be checked.
 MIN_FRAMES = 3
 
@@ -86,26 +87,49 @@ class PartInput:
     seed: int = 0
 
 
-def solve_part(part: PartInput) -> list[Adjusted]:
-    """The pieces that hold together, the largest first; references in none could not be joined.
+@dataclass(frozen=True)
+class _Attempt:
+    """What one reconstruction gave: structures, where they lie, and which references contradict their sources."""
 
-    Before a flat facade two pictures can be explained in two ways, and a mapper that began with the wrong one goes on
-    with it. What contradicts most of the sources is reconstructed again, from other pictures.
-    """
-    best: list[tuple[Structure, Aligned]] = []
-    most = -1
-    for attempt, angle in enumerate(_FIRST_ANGLES_DEG):
-        found = reconstruct(_pictures(part), _pairs(part), seed=part.seed + attempt, first_angle_deg=angle)
+    placed: list[tuple[Structure, Aligned]]
+    doubtful: frozenset[int]
+    num_good: int
+    is_wrong: bool
+
+    @classmethod
+    def of(cls, part: PartInput, number: int) -> _Attempt:
+        angle = _FIRST_ANGLES_DEG[number]
+        found = reconstruct(_pictures(part), _pairs(part), seed=part.seed + number, first_angle_deg=angle)
         placed = [
             (structure, aligned) for structure in found if (aligned := align_structure(part, structure)) is not None
         ]
-        fitting = [structure for structure, aligned in placed if aligned.misfit <= _MAX_MISFIT]
-        count = sum(len(structure.pictures) for structure in fitting)
-        if count > most:
-            best, most = placed, count
-        if len(fitting) == len(placed):
+        doubtful: set[int] = set()
+        for structure, aligned in placed:
+            frames = _Frames.of(part, [part.views[index] for index in structure.pictures]).number
+            doubtful.update(structure.pictures[(aligned.misfits > _DOUBTFUL_MISFIT)[frames]].tolist())
+        num_good = sum(len(structure.pictures) for structure, _ in placed) - len(doubtful)
+        is_wrong = any(np.median(aligned.misfits) > _MAX_MISFIT for _, aligned in placed)
+        return cls(placed, frozenset(doubtful), num_good, is_wrong)
+
+
+def solve_part(part: PartInput) -> list[Adjusted]:
+    """The pieces that hold together, the largest first; references in none could not be joined.
+
+    Before a flat facade two pictures can be explained in two ways, and windows that repeat join pictures that stand
+    apart. What contradicts its source is therefore reconstructed again, from other pictures: where it does so twice, it
+    is the source that is wrong.
+    """
+    best = _Attempt.of(part, 0)
+    for number in range(1, len(_FIRST_ANGLES_DEG)):
+        if not (best.is_wrong or best.doubtful):
             break
-    return [adjust_structure(part, structure, aligned) for structure, aligned in best]
+        other = _Attempt.of(part, number)
+        is_agreed = other.doubtful == best.doubtful and not best.is_wrong
+        if (not other.is_wrong, other.num_good) > (not best.is_wrong, best.num_good):
+            best = other
+        if is_agreed:
+            break
+    return [adjust_structure(part, structure, aligned) for structure, aligned in best.placed]
 
 
 def _pictures(part: PartInput) -> list[Picture]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geonav.data.map_store import MapPart
-from geonav.geometry.pose import camera_center, rotation_error_deg
+from geonav.geometry.pose import camera_center, pose_from_center, rotation_error_deg
 from geonav.pipeline.mapping.joining import joined, transformed
 from tests.pipeline.mapping.made_map import made_part
 
@@ -89,10 +89,7 @@ def test_what_two_parts_share_comes_to_stand_at_one_place(known: tuple[Known, Kn
     assert gap_m(*joined([first, second])) < 0.05
 
 
-LOST = pytest.mark.xfail(reason="linearised once, parts that follow each other by turns drift, and stop anywhere")
-
-
-@pytest.mark.parametrize("known", [WELL, pytest.param(FAIRLY, marks=LOST)])
+@pytest.mark.parametrize("known", [WELL, FAIRLY])
 @pytest.mark.parametrize("worse_first", [False, True])
 def test_what_is_known_better_stays_and_the_other_comes(known: Known, worse_first: bool) -> None:
     better, worse, truth = halves(known, BADLY, STEP)
@@ -104,7 +101,6 @@ def test_what_is_known_better_stays_and_the_other_comes(known: Known, worse_firs
     assert away_m(there, truth) < 0.3
 
 
-@LOST
 def test_equally_good_parts_meet_half_way() -> None:
     first, second, _ = halves(BADLY, BADLY, np.array([0, 0, 0, 0, 1.0, 0, 0]))
     found = joined([first, second])
@@ -115,22 +111,28 @@ def test_equally_good_parts_meet_half_way() -> None:
     assert 0.2 < moved[1] < 0.8
 
 
-@pytest.mark.parametrize("turn_deg", [0.0, 3.0])
+@pytest.mark.parametrize("turn_deg", [0.0, 3.0, 20.0])
 def test_a_part_that_is_turned_far_comes_as_exactly(turn_deg: float) -> None:
     first, second, truth = halves(WELL, Known(0.5, 0.03, 5.0), np.array([0, 0, np.radians(turn_deg), 0, 1.0, 0, 0]))
-    found = joined([first, second], [True, False])
+    found = joined([first, second])
     assert gap_m(*found) < 0.05
-    assert away_m(found[1], truth) < 0.2
+    assert away_m(found[0], first) < 0.2
+    assert away_m(found[1], truth) < 0.3
     for pose, true in zip(found[1].poses, truth.poses, strict=True):
         assert rotation_error_deg(pose[:3, :3], true[:3, :3]) < 0.3
 
 
-def test_a_part_that_must_stay_stays() -> None:
-    first, second, _ = halves(BADLY, BADLY, STEP)
-    found = joined([first, second], [True, False])
-    np.testing.assert_array_equal(found[0].poses, first.poses)
-    np.testing.assert_array_equal(found[0].points, first.points)
-    assert gap_m(*found) < 0.05
+def test_a_part_that_is_wrong_in_itself_is_not_forced_on_others() -> None:
+    first, second, _ = halves(FAIRLY, FAIRLY, STEP)
+    bend = np.linspace(0.0, 1.0, len(second.uids))[:, None] ** 2 * [40.0, 0.0, 0.0]
+    poses = [
+        pose_from_center(pose[:3, :3], c)
+        for pose, c in zip(second.poses, camera_center(second.poses) + bend[::-1], strict=True)
+    ]
+    for before, after in zip(
+        (first, bent := replace(second, poses=np.array(poses))), joined([first, bent]), strict=True
+    ):
+        np.testing.assert_array_equal(before.poses, after.poses)
 
 
 def test_parts_that_share_nothing_or_too_little_stay() -> None:

@@ -32,10 +32,10 @@ from geonav.data.database import OWN_FOLDER, Database
 from geonav.data.files import atomic_save_arrays, atomic_write_json, read_json_object, storage_errors
 from geonav.data.links import LinkStore
 from geonav.data.names import checked_name
-from geonav.errors import DatabaseError
+from geonav.errors import DatabaseError, InputError
 from geonav.geometry.camera import Camera
 
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, InputError, zipfile.BadZipFile)
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -201,7 +201,7 @@ class MapStore:
         try:
             count = int(read_json_object(folder / "solved.json")["pieces"])
             return [_read(folder / f"{number}.npz") for number in range(count)]
-        except (DatabaseError, *_UNREADABLE):
+        except _UNREADABLE:
             return None
 
     def _make(self, target: Path, fill: Callable[[Path], None]) -> None:

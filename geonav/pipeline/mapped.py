@@ -55,7 +55,7 @@ class Mapped:
     def _part(self, uid: str, metadata: ImageMetadata) -> MapPart | None:
         """The part that holds an entry, unless its source, picture or features changed since."""
         name = metadata.map_version
-        if name is None or not self._store.has(name):
+        if name is None:
             return None
         try:
             part = self._read(name)

@@ -13,6 +13,7 @@ from geonav.pose.priors import PRIOR_SIGMA, Priors
 Array = NDArray[np.float64]
 _MAX_PAIRS = 400
 _MAX_STEPS = 30
+_WHOLE_TURN_RAD = float(np.pi)
 # What a model that is right may be off, bent as it is where nothing but pictures holds it.
 _LOOSE_M, _LOOSE_RAD = 0.2, float(np.radians(0.5))
 
@@ -63,8 +64,8 @@ class Aligned:
 def align(rotations: Array, centers: Array, priors: Priors, seed: int = 0) -> Aligned | None:
     """The similarity that the priors agree on most, gross errors among them left aside.
 
-    Each camera with a heading, and each pair of cameras with positions, proposes one; the proposal that leaves the
-    smallest robust cost over all cameras is refined.
+    Each pair of cameras with positions proposes one; those that leave the smallest robust costs over all cameras are
+    refined.
 
     Args:
         rotations: camera_from_model (F, 3, 3).
@@ -208,5 +209,6 @@ def _weak_tilt(found: Similarity, rotations: Array, centers: Array, priors: Prio
     """Standard deviation of the least certain turn about a horizontal axis, degrees."""
     _, slope, weights = _linearised(found, rotations, centers, priors)
     information = slope.T @ (slope * weights[:, None])
+    information[range(3), range(3)] += _WHOLE_TURN_RAD**-2.0  # what nothing measures is known to be a turn
     covariance = np.linalg.pinv(information, hermitian=True)
     return float(np.degrees(np.sqrt(max(np.linalg.eigvalsh(covariance[:2, :2])[-1], 0.0))))

@@ -47,10 +47,15 @@ class Sightings:
     rays: Array
     noise_rad: Array
 
+    def is_held(self, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether the point of each observation (O,) is seen from two frames or more among those that are kept."""
+        seen = np.unique(np.stack([self.point[keep], self.frame[keep]]), axis=1)[0]
+        held: NDArray[np.bool_] = (np.bincount(seen, minlength=int(self.point.max(initial=-1)) + 1) >= 2)[self.point]
+        return held
+
     def select(self, keep: NDArray[np.bool_]) -> tuple[Sightings, Ints]:
-        """Only some observations (O,), and the numbers that the points which keep two of them or more had."""
-        count = np.bincount(self.point[keep], minlength=int(self.point.max(initial=-1)) + 1)
-        keep = keep & (count >= 2)[self.point]
+        """Only some observations (O,), and the numbers that the points which two frames still see had."""
+        keep = keep & self.is_held(keep)
         used, point = np.unique(self.point[keep], return_inverse=True)
         return Sightings(self.frame[keep], point, self.rays[keep], self.noise_rad[keep]), used
 
@@ -63,7 +68,7 @@ class Scene:
         rotations: frame_from_world (F, 3, 3).
         centers: (F, 3) world metres.
         points: (P, 3) world metres.
-        offsets: (Q, 3) metres: how far the positions of each drive are off, as a whole.
+        offsets: (Q, 3) metres: what is to be added to the positions that the sources of each drive say.
     """
 
     rotations: Array
@@ -233,7 +238,7 @@ class BundleProblem:
         """
         scene, normal = self.solve(scene, _ROUGHLY_ENOUGH)
         keep = normal.sigmas < gate_sigma * np.sqrt(self._variance_factor(normal.sigmas))
-        keep &= (np.bincount(self.sightings.point[keep], minlength=self._num_points) >= 2)[self.sightings.point]
+        keep &= self.sightings.is_held(keep)
         kept, used = self.sightings.select(keep)
         return BundleProblem(kept, self.priors), replace(scene, points=scene.points[used]), keep
 

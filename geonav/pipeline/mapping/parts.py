@@ -58,7 +58,8 @@ def divided(views: Sequence[MapView], links: Mapping[Pair, int], settings: MapCo
         shared: Counter[str] = Counter()
         for uid in own:
             shared.update({other: matches for other, matches in around.get(uid, {}).items() if other not in own})
-        taken = sorted(shared, key=lambda uid: (-shared[uid], uid))[: settings.overlap]
+        most = min(settings.overlap, max(settings.max_views - len(own), 0))
+        taken = sorted(shared, key=lambda uid: (-shared[uid], uid))[:most]
         found.append(tuple(sorted([*own, *taken])))
     return [list(part) for part in dict.fromkeys(found)]
 

@@ -41,7 +41,9 @@ class SequenceReport(_Record):
 
     name: str
     num_views: int
-    offset_m: tuple[float, float, float] = Field(description="east, north, up: what its positions are off in common")
+    offset_m: tuple[float, float, float] = Field(
+        description="east, north, up: what is to be added to all its positions"
+    )
     offset_std_m: tuple[float, float, float]
 
 

@@ -61,9 +61,8 @@ def _view_report(
     lat, lng, _ = frame.geo_from_enu(center)
     moved = center - view.position_m
     known = np.isfinite(view.position_m) & np.isfinite(view.position_std_m)
-    apart = np.where(known, moved - offsets.get(view.sequence, np.zeros(3)), 0.0) / np.where(
-        known, view.position_std_m, 1.0
-    )
+    stds = np.where(known, np.maximum(view.position_std_m, 1e-4), 1.0)
+    apart = np.where(known, moved - offsets.get(view.sequence, np.zeros(3)), 0.0) / stds
     position = float(np.linalg.norm(apart)) / np.sqrt(max(known.sum(), 1) / 3)
     turn = pose[:3, :3].T @ view.rotation
     heading = float(np.degrees(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
@@ -71,8 +70,8 @@ def _view_report(
     tilt = float(np.degrees(np.arccos(np.clip(pose[:3, 2] @ view.rotation[:, 2], -1.0, 1.0))))
     sigmas = {
         "position": position,
-        "heading": abs(heading) / view.heading_std_deg if has_heading else 0.0,
-        "tilt": tilt / max(view.tilt_std_deg),
+        "heading": abs(heading) / max(view.heading_std_deg, 1e-3) if has_heading else 0.0,
+        "tilt": tilt / max(*view.tilt_std_deg, 1e-3),
     }
     wrong = [name for name, value in sigmas.items() if value > _SUSPECT_SIGMAS]
     own = part.view == row

@@ -27,6 +27,11 @@ _GPS_UP_FACTOR = 2.0
 # Views of one panorama stand at one point; where their sources disagree by more, they are not what they say.
 _SAME_CENTER_M = 0.05
 _CALIBRATED_REL = 1e-3
+_STAMPED = {
+    *("w", "h", "lat", "lng", "alt", "alt_datum", "azn", "K", "E", "camera_model", "camera_params", "provider"),
+    *("position_std_m", "heading_std_deg", "source_sha256"),
+}
+_STAMPED_EXTRA = ("pitch_roll_std_deg", "sequence", "pano_id", "focal_std_rel", "heading_ref")
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,9 @@ class MapView:
 
 def stamp_of(metadata: ImageMetadata) -> str:
     """Of what a map takes from an entry: its source's pose and camera, how far they are trusted, and the picture."""
-    names = ("lat", "lng", "alt", "azn", "K", "E", "camera_model", "camera_params", "w", "h", "position_std_m")
     extra = metadata.model_extra or {}
-    data: dict[str, Any] = metadata.model_dump(mode="json", include={*names, "heading_std_deg", "source_sha256"})
-    return stamp(data | {name: extra.get(name) for name in ("pitch_roll_std_deg", "sequence", "pano_id")})
+    data: dict[str, Any] = metadata.model_dump(mode="json", include=_STAMPED)
+    return stamp(data | {name: extra.get(name) for name in _STAMPED_EXTRA})
 
 
 def read_views(database: Database, uids: Sequence[str]) -> tuple[list[MapView], list[tuple[str, str]]]:
@@ -97,7 +101,7 @@ def read_views(database: Database, uids: Sequence[str]) -> tuple[list[MapView], 
             continue
         if not metadata.has_camera:
             left_out.append((uid, "its focal length is not known"))
-        elif not metadata.has_pose and metadata.lat is None:
+        elif not metadata.has_pose and (metadata.lat is None or metadata.lng is None):
             left_out.append((uid, "its source says neither pose nor position"))
         else:
             views.append(_view(uid, metadata, frame, database.alt_datum))
@@ -155,6 +159,6 @@ def contradictory_frames(database: Database, views: Sequence[MapView]) -> list[s
     found = []
     for view in views:
         metadata = database.metadata(view.uid)
-        if panorama_of(metadata) and view.frame == view.uid and not np.isnan(view.azimuth_deg):
+        if panorama_of(metadata) and metadata.has_pose and view.frame == view.uid:
             found.append(view.uid)
     return found

@@ -1,5 +1,7 @@
-"""A street whose features are made, not found: every point has a description of its own, so that mapping runs without
-networks, on pictures that show nothing."""
+"""A street whose features are made, not found, on pictures that show nothing.
+
+Every point has a description of its own, so that mapping runs without networks.
+"""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def test_a_picture_that_is_there_twice_does_no_harm(tmp_path: Path) -> None:
 
 def test_a_gross_error_is_named(tmp_path: Path) -> None:
     wrong = REFERENCES[3]
-    pose = pose_from_center(wrong.said_pose[:3, :3], camera_center(wrong.said_pose) + [30.0, -20.0, 0.0])
+    pose = pose_from_center(wrong.said_pose[:3, :3], camera_center(wrong.said_pose) + np.array([30.0, -20.0, 0.0]))
     references = [Reference(wrong.uid, wrong.true_pose, pose, wrong.keys) if r is wrong else r for r in REFERENCES]
     database = store(tmp_path / "db", STREET, references)
     report = build_map(database, map_config())

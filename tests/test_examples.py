@@ -40,6 +40,7 @@ def test_an_example_uses_what_the_package_exports(path: Path) -> None:
         ("build_database.py", ["db", "--model", "absent", "--images", "absent", "--origin", "48", "8", "130"]),
         ("evaluate_queries.py", ["absent", "--references", "absent"]),
         ("locate_a_photo.py", ["a.jpg", "--database", "absent"]),
+        ("map_photos.py", ["db", "--photos", "absent"]),
         ("search_a_photo.py", ["a.jpg", "--database", "absent"]),
     ],
 )

@@ -223,6 +223,7 @@ class DatabaseInfo:
         providers: number of entries by provider.
         local_features: number of entries with current local features, by model.
         global_descriptors: number of entries with a global descriptor, by name.
+        map_parts: number of entries that a map has a pose of, by part.
     """
 
     path: str
@@ -237,11 +238,12 @@ class DatabaseInfo:
     providers: dict[str, int]
     local_features: dict[str, int]
     global_descriptors: dict[str, int]
+    map_parts: dict[str, int]
 
 
 def describe(database: Database) -> DatabaseInfo:
     """Count what a database holds."""
-    uids, providers, num_with_pose, num_invalid = database.uids(), dict[str, int](), 0, 0
+    uids, providers, parts, num_with_pose, num_invalid = database.uids(), dict[str, int](), dict[str, int](), 0, 0
     places: list[tuple[float, float]] = []
     for uid in uids:
         try:
@@ -252,6 +254,8 @@ def describe(database: Database) -> DatabaseInfo:
         name = metadata.provider or "unknown"
         providers[name] = providers.get(name, 0) + 1
         num_with_pose += metadata.has_pose
+        if metadata.map_version is not None:
+            parts[metadata.map_version] = parts.get(metadata.map_version, 0) + 1
         if metadata.lat is not None and metadata.lng is not None:
             places.append((metadata.lat, metadata.lng))
     origin = database.origin
@@ -270,6 +274,7 @@ def describe(database: Database) -> DatabaseInfo:
         global_descriptors={
             name: sum(database.has_global(uid, name) for uid in uids) for name in index_names(database)
         },
+        map_parts=parts,
     )
 
 

@@ -271,6 +271,7 @@ def test_info(database: Database) -> None:
     assert info.providers == {"colmap": 2, "unknown": 1}
     assert info.local_features == {"disk": 2}
     assert info.global_descriptors == {"vlad": 3}
+    assert info.map_parts == {}
     assert info.origin == {"lat": 48.9, "lng": 8.4, "alt": 130.0}
     assert info.area is not None
     assert info.area["lat_min"] == pytest.approx(48.9, abs=1e-3)

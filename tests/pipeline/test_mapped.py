@@ -110,7 +110,6 @@ def test_who_is_in_no_part_or_in_a_broken_one_is_not_held(database: Database) ->
     assert not holds(database)
 
 
-@pytest.mark.xfail(reason="DatabaseError of a name that cannot be a folder passes through")
 def test_a_version_that_cannot_be_a_part_is_none(database: Database) -> None:
     assert not holds(database, map_version="../p")
 

@@ -136,7 +136,6 @@ def test_spread_cameras_know_their_tilt_without_gravity() -> None:
     assert found.weak_tilt_deg < 1.0
 
 
-@pytest.mark.xfail(reason="a direction that nothing measures counts as known: pinv leaves it out of the covariance")
 def test_what_nothing_holds_is_not_certain() -> None:
     model = made(0, on_a_line())
     trust = Trust((0.5, 0.5, 0.5), np.inf, (np.inf, np.inf))

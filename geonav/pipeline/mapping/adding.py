@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Pair = tuple[str, str]
 _MIN_POINTS = 20
+# Of what its matches show, so much must agree: a look-alike agrees by a few points.
+_MIN_SHARE = 0.3
 _MAX_ERROR_SIGMA = 10.0
 _TRACK_SIGMA = 6.0
 _MIN_PARALLAX_RAD = float(np.radians(1.0))
@@ -61,7 +63,7 @@ def place(part: MapPart, view: MapView, part_input: PartInput, cameras: Mapping[
         estimate_focal=False,
         seed=part_input.seed,
     )
-    if found is None or found.inliers.sum() < _MIN_POINTS:
+    if found is None or found.inliers.sum() < max(_MIN_POINTS, _MIN_SHARE * len(keypoints)):
         return None
     return Placed(view, camera, found.pose, keypoints[found.inliers], points[found.inliers])
 

@@ -20,11 +20,11 @@ from geonav.pipeline.mapping.consistency import consistent
 from geonav.pipeline.mapping.finishing import Finisher
 from geonav.pipeline.mapping.growing import Growth
 from geonav.pipeline.mapping.linking import Linker
-from geonav.pipeline.mapping.pairs import Similar, choose_pairs
+from geonav.pipeline.mapping.pairs import Similar, choose_pairs, closing_pairs
 from geonav.pipeline.mapping.parts import connected, divided
-from geonav.pipeline.mapping.pieces import stored_part
 from geonav.pipeline.mapping.report import MapReport
-from geonav.pipeline.mapping.solving import MIN_FRAMES, PartInput, solve_part
+from geonav.pipeline.mapping.solving import MIN_FRAMES, PartInput
+from geonav.pipeline.mapping.structuring import solve_anew
 from geonav.pipeline.mapping.views import MapView, contradictory_frames, read_views
 from geonav.pipeline.matching import keypoint_noise_px
 from geonav.pipeline.stages import PlaceSearch, load_features, load_global, load_matcher
@@ -33,7 +33,7 @@ from geonav.pipeline.stored import with_recorded
 logger = logging.getLogger(__name__)
 
 # Goes up when the code gives other parts from the same links.
-REVISION = 1
+REVISION = 2
 Pair = tuple[str, str]
 
 
@@ -168,8 +168,11 @@ class MapWork:
         """Verified links between references; of all, or those with one that is ``wanted``."""
         with self.stage("match"):
             pairs = choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
-            self.num_pairs += len(pairs)
             found = self.linker.link(pairs, self.views, self.on_progress)
+            least = self.config.mapping.min_matches
+            more = closing_pairs({pair: len(link.pairs) for pair, link in found.items()}, least, self.views)
+            found |= self.linker.link([pair for pair in more if pair not in found], self.views, self.on_progress)
+            self.num_pairs += len(found)
         strong = {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
         return consistent(strong, self.views)
 
@@ -210,8 +213,7 @@ class MapWork:
         )
         pieces = self.store.read_solved(name)
         if pieces is None:
-            found = solve_part(self.part_input(uids, own))
-            pieces = [stored_part(piece, self.feature_stamps(uids)) for piece in found]
+            pieces = solve_anew(self, uids, own)
             self.store.write_solved(name, pieces)
         return name, pieces
 

@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 Pair = tuple[str, str]
 _CLOSES_DEG = 6.0
 _MAX_ROUNDS = 4
+# A link and two sources may differ by this, and by this many standard deviations.
+_AGREES_DEG, _AGREES_SIGMAS = 10.0, 4.0
+# References beside each other may both be wrong: the second vote is held among those that the first put right.
+_VOTES = 2
 
 
 @dataclass(frozen=True)
@@ -32,30 +36,89 @@ class _Edge:
 
 def consistent(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict[Pair, Link]:
     """The links without those that more matches speak against, through loops, than for."""
-    kept = dict(links)
+    kept, accused = dict(links), set[Pair]()
     for _ in range(_MAX_ROUNDS):
-        wrong = _contradicted(kept, views)
-        if not wrong:
+        balances = _balances(kept, views)
+        accused.update(pair for pair, balance in balances.items() if balance > 0)
+        worst = max(balances.values(), default=0.0)
+        if worst <= 0:
             break
-        # The worst first: it spoils the loops of others.
-        limit = 0.5 * max(wrong.values())
-        kept = {pair: link for pair, link in kept.items() if wrong.get(pair, 0.0) < max(limit, 1e-9)}
-    return kept
+        # The worst first: they spoil the loops of others.
+        kept = {pair: link for pair, link in kept.items() if balances.get(pair, 0.0) < 0.5 * worst}
+    # What was accused once must be confirmed by a loop that is left.
+    balances = _balances(kept, views)
+    return {pair: link for pair, link in kept.items() if pair not in accused or balances.get(pair, 0.0) < 0}
 
 
-def _contradicted(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict[Pair, float]:
-    """Links that are contradicted, and by how much more than they are confirmed."""
+def agree(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict[Pair, Link]:
+    """The links that turn as the sources of both references say; all of those whose headings are not known.
+
+    A reference whose links agree with each other, through their other ends, but not with its source, counts as turned
+    as they have it: one gross error does not cost it its links.
+    """
+    rotations = {uid: view.rotation for uid, view in views.items()}
+    around: dict[str, dict[Pair, Link]] = {uid: {} for uid in views}
+    for pair, link in links.items():
+        around[pair[0]][pair] = around[pair[1]][pair] = link
+    for _ in range(_VOTES):
+        rotations = {uid: _voted(uid, own, views, rotations) for uid, own in around.items()}
+    return {
+        pair: link
+        for pair, link in links.items()
+        if _is_free(link, pair, views)
+        or _apart_deg(rotations[pair[1]] @ rotations[pair[0]].T, link.rotation) <= _tolerance_deg(pair, views)
+    }
+
+
+def _voted(uid: str, links: Mapping[Pair, Link], views: Mapping[str, MapView], rotations: Mapping[str, Array]) -> Array:
+    """The rotation of a reference that most matches speak for, its source's own unless another has twice as many."""
+    votes = [
+        (rotation, len(link.pairs), _tolerance_deg(pair, views))
+        for pair, link in links.items()
+        if not _is_free(link, pair, views)
+        for rotation in [_implied(uid, pair, link, rotations)]
+    ]
+
+    def support(rotation: Array) -> int:
+        return sum(matches for other, matches, tolerance in votes if _apart_deg(rotation, other) <= tolerance)
+
+    own = support(rotations[uid])
+    best = max((rotation for rotation, _, _ in votes), key=support, default=rotations[uid])
+    return best if support(best) > 2 * own else rotations[uid]
+
+
+def _implied(uid: str, pair: Pair, link: Link, rotations: Mapping[str, Array]) -> Array:
+    """How a reference is turned if the other end of a link is turned right."""
+    if uid == pair[1]:
+        return np.asarray(link.rotation @ rotations[pair[0]], np.float64)
+    return np.asarray(link.rotation.T @ rotations[pair[1]], np.float64)
+
+
+def _is_free(link: Link, pair: Pair, views: Mapping[str, MapView]) -> bool:
+    """Whether a link cannot be held against what sources say of headings."""
+    known = all(np.isfinite(views[uid].heading_std_deg) for uid in pair)
+    return not (known and np.isfinite(link.rotation).all())
+
+
+def _tolerance_deg(pair: Pair, views: Mapping[str, MapView]) -> float:
+    std = float(np.hypot(views[pair[0]].heading_std_deg, views[pair[1]].heading_std_deg))
+    return max(_AGREES_DEG, _AGREES_SIGMAS * std)
+
+
+def _apart_deg(a: Array, b: Array) -> float:
+    return float(np.degrees(np.arccos(np.clip((np.trace(a @ b.T) - 1.0) / 2.0, -1.0, 1.0))))
+
+
+def _balances(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict[Pair, float]:
+    """Of each link between frames, by how many matches loops contradict it more than they confirm it."""
     around = _edges(links, views)
-    found: dict[Pair, float] = {}
-    for first, neighbours in around.items():
-        for second, edges in neighbours.items():
-            if first >= second:
-                continue
-            for edge in edges:
-                balance = _balance(edge, first, second, around)
-                if balance > 0:
-                    found[edge.pair] = balance
-    return found
+    return {
+        edge.pair: _balance(edge, first, second, around)
+        for first, neighbours in around.items()
+        for second, edges in neighbours.items()
+        if first < second
+        for edge in edges
+    }
 
 
 def _balance(edge: _Edge, first: str, second: str, around: Mapping[str, Mapping[str, Sequence[_Edge]]]) -> float:
@@ -65,9 +128,7 @@ def _balance(edge: _Edge, first: str, second: str, around: Mapping[str, Mapping[
         closes, weight = False, 0
         for there in around[first][third]:
             for back in around[second][third]:
-                loop = back.rotation.T @ there.rotation @ edge.rotation.T
-                angle = np.degrees(np.arccos(np.clip((np.trace(loop) - 1.0) / 2.0, -1.0, 1.0)))
-                closes |= bool(angle <= _CLOSES_DEG)
+                closes |= _apart_deg(back.rotation.T @ there.rotation, edge.rotation) <= _CLOSES_DEG
                 weight = max(weight, min(there.matches, back.matches))
         balance += -weight if closes else weight
     return balance

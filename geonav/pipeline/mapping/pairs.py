@@ -5,7 +5,8 @@ The number of pairs grows with the number of references and not with its square,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -15,6 +16,7 @@ from geonav.pipeline.mapping.views import MapView
 from geonav.settings.mapping import MapConfig
 
 Array = NDArray[np.float64]
+Pair = tuple[str, str]
 Similar = Callable[[MapView], Iterable[str]]
 # Views turned against each other by more hardly share anything.
 _MAX_TURN_DEG = 100.0
@@ -24,6 +26,9 @@ _METRES_PER_DEG = 0.25
 _REACH_SIGMAS = 2.0
 # Of one panorama's views, so many of another panorama at most: the rest of the neighbours stand elsewhere.
 _MOST_OF_FRAME = 3
+# References with fewer links than this are matched to so many that are linked to those they are linked to.
+_FEW_LINKS = 6
+_CLOSING = 5
 
 
 def choose_pairs(
@@ -48,6 +53,36 @@ def choose_pairs(
         for uid in [*around.of(view), *others[: settings.similar]]:
             pairs.add((min(view.uid, uid), max(view.uid, uid)))
     return sorted(pairs)
+
+
+def closing_pairs(matches: Mapping[Pair, int], least: int, views: Mapping[str, MapView]) -> list[Pair]:
+    """Pairs of references that are linked to a common one, for references that have few links of their own.
+
+    One whose source is grossly wrong has no neighbours where it says that it stands: those of the few that it resembles
+    are its own.
+
+    Args:
+        matches: that pairs tried so far share.
+        least: that make a link.
+        views: the references.
+    """
+    around: dict[str, Counter[str]] = {}
+    for (first, second), count in matches.items():
+        if count >= least:
+            around.setdefault(first, Counter())[second] = count
+            around.setdefault(second, Counter())[first] = count
+    found: set[Pair] = set()
+    for uid, own in around.items():
+        if len(own) >= _FEW_LINKS:
+            continue
+        shared: Counter[str] = Counter()
+        for other, count in own.items():
+            shared.update({third: min(count, further) for third, further in around[other].items()})
+        fresh = [
+            third for third, _ in shared.most_common() if third not in own and views[third].frame != views[uid].frame
+        ]
+        found.update((min(uid, third), max(uid, third)) for third in fresh[:_CLOSING])
+    return sorted(found)
 
 
 class _Neighbours:

@@ -127,7 +127,6 @@ def test_what_a_drive_is_off_in_common_makes_nobody_suspect() -> None:
 
 
 @pytest.mark.parametrize("zero", ["position_std_m", "heading_std_deg", "tilt_std_deg"])
-@pytest.mark.xfail(reason="divides by a standard deviation of zero")
 def test_a_source_that_is_never_wrong_can_be_told_of(zero: str) -> None:
     part = spread()
     never = {"position_std_m": np.zeros(3), "heading_std_deg": 0.0, "tilt_std_deg": (0.0, 0.0)}

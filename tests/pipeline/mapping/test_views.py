@@ -116,7 +116,6 @@ def test_what_cannot_be_mapped_is_named_with_its_reason(tmp_path: Path) -> None:
     assert all("\n" not in reason for reason in reasons.values())
 
 
-@pytest.mark.xfail(reason="a latitude without a longitude gives a position that is not a number")
 def test_half_a_position_is_none(tmp_path: Path) -> None:
     views, left_out = read_views(made(tmp_path, {"a": {**CAMERA_KEYS, "lat": 48.94, "azn": 3.0}}), ["a"])
     assert views == []
@@ -145,7 +144,6 @@ def test_views_that_contradict_each_other_are_each_alone(tmp_path: Path) -> None
     assert contradictory_frames(database, views) == ["a", "b", "c"]
 
 
-@pytest.mark.xfail(reason="whoever has a heading but no pose is taken for a contradiction")
 def test_a_view_that_names_a_panorama_but_has_no_pose_contradicts_nobody(tmp_path: Path) -> None:
     database = made(tmp_path, {"a": gps(0.0, 0.0, azn=20.0, pano_id="p", provider="streets")})
     views, _ = read_views(database, ["a"])
@@ -176,7 +174,6 @@ def test_an_entry_counts_as_changed_when_what_was_taken_from_it_did(change: dict
     assert stamp_of(before) != stamp_of(after)
 
 
-@pytest.mark.xfail(reason="the stamp leaves these keys out")
 @pytest.mark.parametrize(
     "change",
     [

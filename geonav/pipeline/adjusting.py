@@ -24,7 +24,8 @@ from geonav.pose.tracks import View
 
 # Poses better known than this are held as they are: the photo's own matches could not better them.
 _DOUBTFUL_M, _DOUBTFUL_DEG = 0.1, 0.1
-_MIN_SHARED = 15
+# Chance alone lets a few of many wrong matches fit one rigid scene.
+_MIN_SHARED, _MIN_SHARE = 15, 0.25
 _QUERY = "\0query"
 
 
@@ -89,7 +90,7 @@ def _part(query: Query, group: Sequence[View], seed: int) -> PartInput:
             _, a, b = np.intersect1d(first_index, second_index, return_indices=True)
             pixels = keypoints[first.uid][a], keypoints[second.uid][b]
             keep, _ = verified(first, second, pixels, (noise[first.uid], noise[second.uid]), seed)
-            if keep.sum() >= _MIN_SHARED:
+            if keep.sum() >= max(_MIN_SHARED, _MIN_SHARE * len(keep)):
                 links[first.uid, second.uid] = np.stack([a[keep], b[keep]], axis=1)
     return PartInput([photo, *views], keypoints, noise, links, 1.0, seed)
 

@@ -17,7 +17,7 @@ from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Statu
 from geonav.data.stamps import stamp
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
-from geonav.pipeline.adjusting import with_adjusted
+from geonav.pipeline.adjusting import is_doubtful, with_adjusted
 from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.contest import Contest, Surroundings
 from geonav.pipeline.extraction import extract, mask_of
@@ -153,8 +153,14 @@ class Localizer:
 
     def _matched(self, photo: MatchedPhoto, retrieved: Retrieved, solver: PhotoSolver) -> Found:
         hits = {hit.uid: hit.similarity for hit in retrieved.hits}
+        adjusts = self.config.localize.adjust_references
+
+        def is_settled(views: Sequence[View]) -> bool:
+            # References that are adjusted with the photo average their errors: the more, the better.
+            return not (adjusts and any(map(is_doubtful, views))) and solver.is_settled(views)
+
         with solver.watch.stage("matching"):
-            matches = self._matcher.match(list(hits), photo, retrieved.matches, solver.is_settled)
+            matches = self._matcher.match(list(hits), photo, retrieved.matches, is_settled)
         return Found(hits, self.config.localize.top_k, matches, solver.watch, retrieved.notes)
 
     def _decided(self, solver: PhotoSolver, photo: MatchedPhoto, found: Found, allowed: set[str] | None) -> Decision:
@@ -257,8 +263,8 @@ class Localizer:
             ReferenceUse(
                 uid=uid,
                 score=round(score, 6),
-                num_matches=found.matches.num_matches.get(uid, 0),
-                num_inliers=inliers.get(uid, 0),
+                num_matches=(matches := found.matches.num_matches.get(uid, 0)),
+                num_inliers=min(inliers.get(uid, 0), matches),  # a map adds what others saw
             )
             for uid, score in found.used
         ]

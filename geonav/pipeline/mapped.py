@@ -96,9 +96,9 @@ def _with_silent_of(part: MapPart, views: list[View], own: Sequence[View]) -> li
     row, query, pixels = row[first], query[first], part.pixels[observations[first]].astype(float)
     matched = {view.row: index for index, view in enumerate(views) if view.joint is part}
     counts = np.bincount(row, minlength=len(part.uids))
-    silent = [
-        r for r in np.argsort(-counts, kind="stable").tolist() if r not in matched and counts[r] >= _MIN_SILENT_POINTS
-    ]
+    there = {view.uid for view in views}
+    ranked = np.argsort(-counts, kind="stable").tolist()
+    silent = [r for r in ranked if part.uids[r] not in there and counts[r] >= _MIN_SILENT_POINTS]
     found = list(views)
     for number in [*matched, *silent[:_MAX_SILENT]]:
         rows = np.flatnonzero(row == number)

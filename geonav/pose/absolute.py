@@ -90,7 +90,7 @@ def generalized_relative_pose(
     import pycolmap
 
     index = np.concatenate([view.query_index for view in views])
-    if len(index) < 8 or len({tuple(camera_center(view.pose).round(3)) for view in views}) < 2:
+    if len(index) < 8 or len({tuple(camera_center(v.pose).round(3)) for v in views if len(v.query_index)}) < 2:
         return None
     # A world origin near the references keeps the rig's translations small.
     origin = np.mean([camera_center(view.pose) for view in views], axis=0)
@@ -116,7 +116,7 @@ def generalized_relative_pose(
         cameras,
         options,
     )
-    if found is None:
+    if found is None or "rig2_from_rig1" not in found:
         return None
     pose = np.eye(4)
     pose[:3] = found["rig2_from_rig1"].matrix()

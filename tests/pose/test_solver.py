@@ -63,6 +63,13 @@ def test_relative_pose_needs_two_places_and_eight_matches() -> None:
     assert generalized_relative_pose(USUAL, world.pixels, few, max_error_px=3.0, seed=0) is None
 
 
+def test_relative_pose_needs_matches_at_two_places() -> None:
+    world = make_world(Plan(seed=1))
+    empty = replace(world.views[1], pixels=np.zeros((0, 2)), query_index=np.zeros(0, np.int64))
+    views = [world.views[0], empty]
+    assert generalized_relative_pose(USUAL, world.pixels, views, max_error_px=3.0, seed=0) is None
+
+
 def test_relative_pose_of_exact_matches_is_exact_far_from_the_origin() -> None:
     world = make_world(Plan(seed=2, noise_px=0.0, one_reference_each=True, match_probability=1.0))
     shift = np.array([3000.0, -2000.0, 50.0])

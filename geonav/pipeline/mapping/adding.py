@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -177,9 +177,13 @@ def solved_cameras(part: MapPart, views: Mapping[str, MapView]) -> dict[Camera, 
     return {views[uid].camera: camera for uid, camera in zip(part.uids, part.cameras, strict=True) if uid in views}
 
 
-def without_gone(part: MapPart, views: Mapping[str, MapView]) -> MapPart | None:
-    """The part without references that were deleted or replaced; None where too little is left."""
-    keep = np.array([uid in views and views[uid].stamp == s for uid, s in zip(part.uids, part.stamps, strict=True)])
+def without_gone(part: MapPart, views: Mapping[str, MapView], feature_stamp_of: Callable[[str], str]) -> MapPart | None:
+    """The part without references that were deleted, replaced or described anew; None where too little is left."""
+
+    def is_same(uid: str, stamp: str, feature_stamp: str) -> bool:
+        return uid in views and views[uid].stamp == stamp and feature_stamp_of(uid) == feature_stamp
+
+    keep = np.array([is_same(*row) for row in zip(part.uids, part.stamps, part.feature_stamps, strict=True)])
     if keep.all():
         return part
     frames = sorted({int(frame) for frame in part.frames[keep]})

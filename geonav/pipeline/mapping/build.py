@@ -171,7 +171,8 @@ class MapWork:
             found = self.linker.link(pairs, self.views, self.on_progress)
             least = self.config.mapping.min_matches
             more = closing_pairs({pair: len(link.pairs) for pair, link in found.items()}, least, self.views)
-            found |= self.linker.link([pair for pair in more if pair not in found], self.views, self.on_progress)
+            more = [pair for pair in more if pair not in found and (wanted is None or wanted.intersection(pair))]
+            found |= self.linker.link(more, self.views, self.on_progress)
             self.num_pairs += len(found)
         strong = {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
         return consistent(strong, self.views)

@@ -39,13 +39,13 @@ def consistent(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict
     kept, accused = dict(links), set[Pair]()
     for _ in range(_MAX_ROUNDS):
         balances = _balances(kept, views)
-        accused.update(pair for pair, balance in balances.items() if balance > 0)
+        accused.update(pair for pair, balance in balances.items() if balance >= len(kept[pair].pairs))
         worst = max(balances.values(), default=0.0)
         if worst <= 0:
             break
         # The worst first: they spoil the loops of others.
         kept = {pair: link for pair, link in kept.items() if balances.get(pair, 0.0) < 0.5 * worst}
-    # What was accused once must be confirmed by a loop that is left.
+    # What stronger loops accused once must be confirmed by a loop that is left.
     balances = _balances(kept, views)
     return {pair: link for pair, link in kept.items() if pair not in accused or balances.get(pair, 0.0) < 0}
 

@@ -65,7 +65,7 @@ class Growth:
         """The parts, without references that are not what they were."""
         for name in self.work.store.part_ids():
             part = self.work.store.read(name)
-            left = without_gone(part, self.work.views)
+            left = without_gone(part, self.work.views, self.work.linker.features.stamp_of)
             if left is not None:
                 self.parts[name] = left
             if left is not part:

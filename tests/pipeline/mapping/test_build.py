@@ -13,14 +13,18 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 import pytest
+from PIL import Image
 
 from geonav.data.database import Database
+from geonav.data.features import LocalFeatures
 from geonav.data.map_store import MapStore
 from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center, pose_from_center
 from geonav.pipeline.mapping.build import add_to_map, build_map, map_report
+from geonav.pipeline.stages import load_features
 from geonav.vision.mutual_nn import MutualNearestNeighbor
 from tests.pipeline.mapping.painted import (
+    CAMERA,
     PaintedStreet,
     Reference,
     along_street,
@@ -142,6 +146,21 @@ def test_what_is_gone_or_another_leaves_the_map(built: Path, tmp_path: Path) -> 
     assert gone not in {view.uid for part in report.parts for view in part.views}
     assert {view.uid for part in report.parts for view in part.views} == set(database.uids())
     assert relative_errors_m(poses(database), REFERENCES[1:]).max() < 0.06
+
+
+def test_features_made_anew_are_not_taken_for_those_that_were_mapped(built: Path, tmp_path: Path) -> None:
+    database = copied(built, tmp_path)
+    uid = REFERENCES[0].uid
+    features = load_features(database, map_config()).read(uid)
+    Image.new("L", (CAMERA.width, CAMERA.height), 255).save(database.entry_path(uid) / "mask.png")
+    order = np.random.default_rng(0).permutation(len(features))
+    again = LocalFeatures(features.keypoints[order], features.scores, features.descriptors[order])
+    load_features(database, map_config()).write(uid, again)
+    database = store(database.path, STREET, LATER, seed=7)
+    add_to_map(database, map_config())
+    part = MapStore(database).read(MapStore(database).part_ids()[0])
+    assert (part.view == part.row_of[uid]).sum() > 100
+    assert relative_errors_m(poses(database), [*REFERENCES, *LATER]).max() < 0.06
 
 
 def test_parts_of_bounded_size_are_brought_together(stored: Path, tmp_path: Path) -> None:

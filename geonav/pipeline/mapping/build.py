@@ -16,7 +16,6 @@ from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.stamps import stamp
 from geonav.errors import DatabaseError
 from geonav.pipeline.index import index_global
-from geonav.pipeline.mapping.consistency import consistent
 from geonav.pipeline.mapping.finishing import Finisher
 from geonav.pipeline.mapping.growing import Growth
 from geonav.pipeline.mapping.linking import Linker
@@ -174,8 +173,7 @@ class MapWork:
             more = [pair for pair in more if pair not in found and (wanted is None or wanted.intersection(pair))]
             found |= self.linker.link(more, self.views, self.on_progress)
             self.num_pairs += len(found)
-        strong = {pair: link for pair, link in found.items() if len(link.pairs) >= self.config.mapping.min_matches}
-        return consistent(strong, self.views)
+        return {pair: link for pair, link in found.items() if len(link.pairs) >= least}
 
     def solve(self, links: dict[Pair, Link], wanted: set[str] | None = None) -> list[Solved]:
         """Every connected area, in parts of bounded size; what was solved before is taken as it is.

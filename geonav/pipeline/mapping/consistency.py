@@ -1,7 +1,8 @@
 """Links that the others contradict: facades that repeat make pictures of different places match, and rigidly so.
 
-Three references that see one place turn against each other in a loop that closes (Zach et al., "Disambiguating Visual
-Relations Using Loop Constraints", 2010). A link most of whose loops do not close is left out.
+Where sources say which way references look, a link that turns otherwise is left out. Where they do not, loops tell:
+three references that see one place turn against each other in a loop that closes (Zach et al., "Disambiguating Visual
+Relations Using Loop Constraints", 2010), and a link most of whose loops do not close is left out.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ class _Edge:
 
 
 def consistent(links: Mapping[Pair, Link], views: Mapping[str, MapView]) -> dict[Pair, Link]:
-    """The links without those that more matches speak against, through loops, than for."""
+    """The links without those that more matches speak against, through loops, than for.
+
+    Links that sources were asked about are left alone: where facades repeat all around a square, wrong links may be the
+    majority.
+    """
     kept, accused = dict(links), set[Pair]()
     for _ in range(_MAX_ROUNDS):
-        balances = _balances(kept, views)
+        balances = {pair: b for pair, b in _balances(kept, views).items() if _is_free(kept[pair], pair, views)}
         accused.update(pair for pair, balance in balances.items() if balance >= len(kept[pair].pairs))
         worst = max(balances.values(), default=0.0)
         if worst <= 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from geonav.data.links import Link
 from geonav.data.map_store import MapPart
 from geonav.pipeline.mapping.adding import extended, place, solved_cameras
-from geonav.pipeline.mapping.consistency import agree
+from geonav.pipeline.mapping.consistency import agree, consistent
 from geonav.pipeline.mapping.pieces import stored_part
 from geonav.pipeline.mapping.solving import solve_part
 
@@ -26,7 +26,7 @@ def solve_anew(work: MapWork, uids: list[str], links: dict[Pair, Link]) -> list[
 
     So neither a facade that repeats nor a reference whose source is grossly wrong bends what the others agree on.
     """
-    trusted = agree(links, work.views)
+    trusted = consistent(agree(links, work.views), work.views)
     trusted = trusted if len(trusted) >= _MOST_AGREE * len(links) else links
     found = solve_part(work.part_input(uids, trusted))
     pieces = [stored_part(piece, work.feature_stamps(uids)) for piece in found]

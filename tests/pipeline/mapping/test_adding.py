@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,17 +155,29 @@ def test_new_references_bring_points_of_their_own(made: Made) -> None:
         assert np.linalg.norm(STREET.points - part.points[point], axis=1).min() < 1.0
 
 
+def stamps_of(part: MapPart) -> Callable[[str], str]:
+    return dict(zip(part.uids, part.feature_stamps, strict=True)).__getitem__
+
+
+def test_what_is_described_anew_leaves_the_part(made: Made) -> None:
+    anew = made.part.uids[0]
+    stamps = dict(zip(made.part.uids, made.part.feature_stamps, strict=True)) | {anew: "another"}
+    part = without_gone(made.part, made.views, stamps.__getitem__)
+    assert part is not None
+    assert part.uids == made.part.uids[1:]
+
+
 def test_a_part_of_which_nothing_is_gone_is_the_same(made: Made) -> None:
-    assert without_gone(made.part, made.views) is made.part
+    assert without_gone(made.part, made.views, stamps_of(made.part)) is made.part
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sets(st.integers(0, 6), min_size=2, max_size=6), st.booleans())
+@given(rows=st.sets(st.integers(0, 6), min_size=2, max_size=6), replaced=st.booleans())
 def test_without_those_that_are_gone_the_rest_is_as_it_was(made: Made, rows: set[int], replaced: bool) -> None:
     before, keep = made.part, sorted(rows)
     left = {before.uids[row]: made.views[before.uids[row]] for row in keep}
     gone = {uid: replace(made.views[uid], stamp="another") for uid in before.uids if uid not in left}
-    part = without_gone(before, left | gone if replaced else left)
+    part = without_gone(before, left | gone if replaced else left, stamps_of(before))
     assert part is not None
     assert part.uids == list(left)
     np.testing.assert_array_equal(part.poses, before.poses[keep])
@@ -190,10 +202,10 @@ def test_two_views_of_one_panorama_are_no_part(made: Made) -> None:
     size = 6 * (len(whole.uids) - 1)
     part = replace(whole, frames=frames, covariance=whole.covariance[:size, :size], own_std=whole.own_std[:-1])
     last = {uid: made.views[uid] for uid in part.uids[-2:]}
-    assert without_gone(part, last) is None
-    assert without_gone(part, {}) is None
+    assert without_gone(part, last, stamps_of(part)) is None
+    assert without_gone(part, {}, stamps_of(part)) is None
     third = {uid: made.views[uid] for uid in part.uids[-3:]}
-    left = without_gone(part, third)
+    left = without_gone(part, third, stamps_of(part))
     assert left is not None
     assert left.frames.tolist() == [0, 1, 1]
     assert left.covariance.shape == (12, 12)

@@ -36,7 +36,7 @@ class Survey:
         self.rng = np.random.default_rng(seed)
         self.true = {f"v{row}": some_turn(self.rng, 0.0, 180.0) for row in range(count)}
         # Sources say nothing of how the pictures stand to each other: only links do.
-        self.views = {uid: said(uid, (0.0, 0.0)) for uid in self.true}
+        self.views = {uid: replace(said(uid, (0.0, 0.0)), heading_std_deg=np.inf) for uid in self.true}
         self.links: dict[Pair, Link] = {}
 
     @property
@@ -123,7 +123,8 @@ def cut_from_panoramas(survey: Survey, num_views: int) -> tuple[dict[str, MapVie
     for uid in survey.true:
         north = some_turn(survey.rng, 0.0, 180.0)  # what the source takes for it: only turns within a panorama hold
         for row, look in enumerate(looks):
-            views[f"{uid}.{row}"] = replace(said(f"{uid}.{row}", (0.0, 0.0), frame=uid), rotation=look @ north)
+            silent = replace(said(f"{uid}.{row}", (0.0, 0.0), frame=uid), heading_std_deg=np.inf)
+            views[silent.uid] = replace(silent, rotation=look @ north)
     for (first, second), link in survey.links.items():
         a, b = survey.rng.integers(0, num_views, 2)
         ahead = looks[0].T  # of the first view, whose axes are the panorama's
@@ -181,3 +182,23 @@ def turned(survey: Survey, pair: Pair, degrees: float) -> Link:
     """A link that is off by an angle."""
     turn = some_turn(survey.rng, degrees, degrees) @ survey.true[pair[1]] @ survey.true[pair[0]].T
     return Link("s", 50, np.zeros((50, 2), np.int32), turn)
+
+
+@QUICK
+@given(SEEDS)
+def test_what_sources_can_be_asked_about_is_not_left_to_loops(seed: int) -> None:
+    survey = Survey(seed, 5)
+    survey.link(survey.pairs, 50).link(ENDS, 50, wrong=True)
+    heard = {uid: replace(v, rotation=survey.true[uid], heading_std_deg=1.0) for uid, v in survey.views.items()}
+    assert consistent(survey.links, heard) == survey.links
+    assert survey.links.keys() - agree(survey.links, heard).keys() == ENDS
+
+
+@QUICK
+@given(SEEDS)
+def test_one_gross_error_of_a_source_costs_no_links(seed: int) -> None:
+    survey = Survey(seed, 5)
+    survey.link(survey.pairs, 50)
+    heard = {uid: replace(v, rotation=survey.true[uid], heading_std_deg=1.0) for uid, v in survey.views.items()}
+    heard["v0"] = replace(heard["v0"], rotation=some_turn(survey.rng, 60.0, 180.0) @ survey.true["v0"])
+    assert agree(survey.links, heard) == survey.links

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.mapping.linking import verified
 from geonav.pipeline.mapping.pieces import stored_part, with_facts
-from geonav.pipeline.mapping.solving import PartInput, solve_part
+from geonav.pipeline.mapping.solving import PartInput
+from geonav.pipeline.mapping.trying import solve_part
 from geonav.pipeline.mapping.views import MapView
 from geonav.pose.decide import DecideOptions
 from geonav.pose.grouping import group_views

@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 # Of a facade seen from nearly one side the rays meet at few degrees; keypoints good to a third of a pixel tell them.
 _MIN_PARALLAX_DEG = 1.0
 _MAX_ERROR_PX = 4.0
+_FORWARD_BELOW_DEG = 10.0
 _MIN_MATCHES = 15
 
 
@@ -102,7 +103,18 @@ def reconstruct(
             found = pycolmap.incremental_mapping(folder / "database.db", folder, folder / "models", options)
     models = [_structure(model, pictures) for model in found.values()]
     models = [model for model in models if len(model.pictures) >= min_views and len(model.points)]
-    return sorted(models, key=lambda model: -len(model.pictures))
+    return _without_repeats(sorted(models, key=lambda model: -len(model.pictures)))
+
+
+def _without_repeats(models: list[Structure]) -> list[Structure]:
+    """Those models, the largest first, most of whose pictures no larger one has: the mapper lets them overlap."""
+    seen, kept = set[int](), list[Structure]()
+    for model in models:
+        own = set(model.pictures.tolist())
+        if 2 * len(own - seen) > len(own):
+            kept.append(model)
+            seen |= own
+    return kept
 
 
 def _options(seed: int, min_views: int, first_angle_deg: float) -> pycolmap.IncrementalPipelineOptions:
@@ -119,6 +131,8 @@ def _options(seed: int, min_views: int, first_angle_deg: float) -> pycolmap.Incr
     options.ba_local_max_num_iterations, options.ba_global_max_num_iterations = 10, 15
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 2.0
     options.mapper.init_min_tri_angle = first_angle_deg
+    if first_angle_deg < _FORWARD_BELOW_DEG:  # down a street all cameras stand behind each other
+        options.mapper.init_max_forward_motion = 1.0
     options.mapper.init_min_num_inliers = 50
     options.mapper.image_selection_method = pycolmap.ImageSelectionMethod.MAX_VISIBLE_POINTS_NUM
     options.mapper.abs_pose_max_error = 8.0
@@ -156,11 +170,11 @@ def _write_database(path: Path, pictures: Sequence[Picture], pairs: Pairs) -> No
 
 @contextmanager
 def quiet_colmap() -> Iterator[None]:
-    """COLMAP's own log, which goes to stderr, kept to errors."""
+    """COLMAP's own log goes to stderr, and that it could make no model is no error here."""
     import pycolmap
 
     level = pycolmap.logging.minloglevel
-    pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
+    pycolmap.logging.minloglevel = pycolmap.logging.Level.FATAL.value
     try:
         yield
     finally:

@@ -17,14 +17,13 @@ from geonav.pipeline.matching import keypoint_noise_px
 from geonav.pipeline.stored import StoredFeatures
 from geonav.vision.base import Matcher
 
-REVISION = 3
+REVISION = 4
 # Half a picture's worth of a first look tells pairs that share nothing, at a quarter of the cost or less.
 _LOOK_KEYPOINTS = 512
 _MIN_LOOK_MATCHES = 8
 # Pairs that share this much in it are tied well enough by half of their keypoints, at a third of the cost.
 _EASY_LOOK_MATCHES, _EASY_KEYPOINTS = 100, 1024
 _GATE_SIGMA = 10.0
-# With a focal length that is only guessed, matches are held against any rigid scene seen by any camera.
 _GUESSED_GATE_FACTOR = 1.5
 # So many links of one reference are stored at a time: what an interruption may cost.
 _STORE_EVERY = 4
@@ -135,14 +134,16 @@ def verified(
     keep, rotation = np.zeros(len(pixels[0]), np.bool_), np.full((3, 3), np.nan)
     if len(keep) < 8:
         return keep, rotation
-    calibrated = first.is_calibrated and second.is_calibrated
+    # A guessed focal length bends what is seen; an essential matrix still tells the turn, a fundamental one does not.
+    guessed = not (first.is_calibrated and second.is_calibrated)
     options = pycolmap.TwoViewGeometryOptions()
-    options.ransac.max_error = _GATE_SIGMA * max(noise_px) * (1.0 if calibrated else _GUESSED_GATE_FACTOR)
+    options.ransac.max_error = _GATE_SIGMA * max(noise_px) * (_GUESSED_GATE_FACTOR if guessed else 1.0)
     options.ransac.random_seed = seed
     options.compute_relative_pose = True
     numbers = np.repeat(np.arange(len(keep), dtype=np.uint32)[:, None], 2, axis=1)
-    estimate = pycolmap.estimate_calibrated_two_view_geometry if calibrated else pycolmap.estimate_two_view_geometry
-    found = estimate(first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options)
+    found = pycolmap.estimate_calibrated_two_view_geometry(
+        first.camera.to_pycolmap(), pixels[0], second.camera.to_pycolmap(), pixels[1], numbers, options
+    )
     keep[np.asarray(found.inlier_matches, np.int64).reshape(-1, 2)[:, 0]] = True
     if found.cam2_from_cam1 is not None:
         rotation = np.array(found.cam2_from_cam1.matrix()[:, :3])

@@ -14,17 +14,12 @@ from geonav.pipeline.mapping.views import MapView
 from geonav.pose.alignment import Aligned, align
 from geonav.pose.bundle import COMMON_SHARE, Bundle, BundleProblem, Scene, Sightings
 from geonav.pose.priors import Priors
-from geonav.pose.structure import Picture, Structure, reconstruct
+from geonav.pose.structure import Picture, Structure
 from geonav.pose.tracks import Ints
 
 Array = NDArray[np.float64]
 Links = Mapping[tuple[str, str], NDArray[np.integer]]
 _GATE_SIGMA = 6.0
-# At which angle the rays of the first two pictures should meet, attempt by attempt.
-_FIRST_ANGLES_DEG = (16.0, 8.0, 30.0, 4.0)
-# Squares that most sources may be off by, of six terms: chance lets one in twenty be off by as much.
-_MAX_MISFIT = 12.6
-_DOUBTFUL_MISFIT = 30.0
 # Two cameras and their positions alone say nothing that could be checked.
 MIN_FRAMES = 3
 
@@ -87,52 +82,8 @@ class PartInput:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """What one reconstruction gave: structures, where they lie, and which references contradict their sources."""
-
-    placed: list[tuple[Structure, Aligned]]
-    doubtful: frozenset[int]
-    num_good: int
-    is_wrong: bool
-
-    @classmethod
-    def of(cls, part: PartInput, number: int) -> _Attempt:
-        angle = _FIRST_ANGLES_DEG[number]
-        found = reconstruct(_pictures(part), _pairs(part), seed=part.seed + number, first_angle_deg=angle)
-        placed = [
-            (structure, aligned) for structure in found if (aligned := align_structure(part, structure)) is not None
-        ]
-        doubtful: set[int] = set()
-        for structure, aligned in placed:
-            frames = _Frames.of(part, [part.views[index] for index in structure.pictures]).number
-            doubtful.update(structure.pictures[(aligned.misfits > _DOUBTFUL_MISFIT)[frames]].tolist())
-        num_good = sum(len(structure.pictures) for structure, _ in placed) - len(doubtful)
-        is_wrong = any(np.median(aligned.misfits) > _MAX_MISFIT for _, aligned in placed)
-        return cls(placed, frozenset(doubtful), num_good, is_wrong)
-
-
-def solve_part(part: PartInput) -> list[Adjusted]:
-    """The pieces that hold together, the largest first; references in none could not be joined.
-
-    Before a flat facade two pictures can be explained in two ways, and windows that repeat join pictures that stand
-    apart. What contradicts its source is therefore reconstructed again, from other pictures: where it does so twice, it
-    is the source that is wrong.
-    """
-    best = _Attempt.of(part, 0)
-    for number in range(1, len(_FIRST_ANGLES_DEG)):
-        if not (best.is_wrong or best.doubtful):
-            break
-        other = _Attempt.of(part, number)
-        is_agreed = other.doubtful == best.doubtful and not best.is_wrong
-        if (not other.is_wrong, other.num_good) > (not best.is_wrong, best.num_good):
-            best = other
-        if is_agreed:
-            break
-    return [adjust_structure(part, structure, aligned) for structure, aligned in best.placed]
-
-
-def _pictures(part: PartInput) -> list[Picture]:
+def pictures_of(part: PartInput) -> list[Picture]:
+    """The references as the mapper takes them."""
     first_of = _firsts(part.views)
     return [
         Picture(
@@ -155,13 +106,14 @@ def _firsts(views: Sequence[MapView]) -> dict[str, MapView]:
     return firsts
 
 
-def _pairs(part: PartInput) -> dict[tuple[int, int], NDArray[np.integer]]:
+def pairs_of(part: PartInput) -> dict[tuple[int, int], NDArray[np.integer]]:
+    """Its links, by the references' numbers."""
     number = {view.uid: index for index, view in enumerate(part.views)}
     return {(number[a], number[b]): pairs for (a, b), pairs in part.links.items() if a in number and b in number}
 
 
 @dataclass(frozen=True)
-class _Frames:
+class Frames:
     """The frames of some views.
 
     Attributes:
@@ -179,7 +131,8 @@ class _Frames:
     drives: list[str]
 
     @classmethod
-    def of(cls, part: PartInput, views: Sequence[MapView]) -> _Frames:
+    def of(cls, part: PartInput, views: Sequence[MapView]) -> Frames:
+        """Of some of a part's references."""
         firsts = _firsts(part.views)
         names = list(dict.fromkeys(view.frame for view in views))
         number = np.array([names.index(view.frame) for view in views])
@@ -202,7 +155,7 @@ class _Frames:
 
 def align_structure(part: PartInput, structure: Structure) -> Aligned | None:
     """A structure on Earth; None where nothing says where, or too little holds together."""
-    frames = _Frames.of(part, [part.views[index] for index in structure.pictures])
+    frames = Frames.of(part, [part.views[index] for index in structure.pictures])
     if len(frames.lead) < MIN_FRAMES:
         return None
     return align(frames.rotations(structure), structure.centers[frames.lead], frames.priors, part.seed)
@@ -211,7 +164,7 @@ def align_structure(part: PartInput, structure: Structure) -> Aligned | None:
 def adjust_structure(part: PartInput, structure: Structure, aligned: Aligned) -> Adjusted:
     """A structure adjusted to the keypoints and to what the sources say."""
     views = [part.views[index] for index in structure.pictures]
-    of = _Frames.of(part, views)
+    of = Frames.of(part, views)
     frames, own, priors, drives = of.number, of.own, of.priors, of.drives
     to_world = aligned.similarity
     scene = Scene(

@@ -9,7 +9,7 @@ from geonav.data.map_store import MapPart
 from geonav.pipeline.mapping.adding import extended, place, solved_cameras
 from geonav.pipeline.mapping.consistency import agree, consistent
 from geonav.pipeline.mapping.pieces import stored_part
-from geonav.pipeline.mapping.solving import solve_part
+from geonav.pipeline.mapping.trying import solve_part
 
 if TYPE_CHECKING:
     from geonav.pipeline.mapping.build import MapWork

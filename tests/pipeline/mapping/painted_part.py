@@ -13,7 +13,8 @@ from geonav.data.map_store import MapPart
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.mapping.linking import verified
 from geonav.pipeline.mapping.pieces import stored_part
-from geonav.pipeline.mapping.solving import Adjusted, PartInput, solve_part
+from geonav.pipeline.mapping.solving import Adjusted, PartInput
+from geonav.pipeline.mapping.trying import solve_part
 from geonav.pipeline.mapping.views import MapView
 from geonav.vision.mutual_nn import MutualNearestNeighbor
 from tests.pipeline.mapping.painted import CAMERA, NOISE_PX, PaintedStreet, Reference

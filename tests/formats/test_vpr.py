@@ -33,7 +33,7 @@ def test_names_round_trip(lat: float, lng: float, heading: float, height: float)
     assert back.height_m == pytest.approx(height, abs=0.006)
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.floats(0.1, 71.9), st.sampled_from([-1, 1]), st.integers(0, 59), st.floats(0.01, 5.99))
 def test_zones_are_those_of_proj(lat: float, side: int, number: int, within: float) -> None:
     lat, lng = side * lat, -180 + 6 * number + within

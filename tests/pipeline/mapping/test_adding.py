@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,13 +37,14 @@ NEW = lost("new", 14.0, 50.0, 0.5)
 FAR = [lost("far0", 20.0, 90.0, -2.0), lost("far1", 22.0, 95.0, 3.0)]
 
 
-@dataclass(frozen=True, repr=False)  # hypothesis prints it where a test fails
 class Made:
-    """The part of the references, and what was found of these and of others."""
+    """The part of the references, and what was found of these and of others.
 
-    part: MapPart
-    whole: PartInput
-    views: dict[str, MapView]
+    No dataclass, of which hypothesis prints all fields where a test fails.
+    """
+
+    def __init__(self, part: MapPart, whole: PartInput, views: dict[str, MapView]) -> None:
+        self.part, self.whole, self.views = part, whole, views
 
     def input(self, uids: Iterable[str]) -> PartInput:
         """With all links of the others that these have."""

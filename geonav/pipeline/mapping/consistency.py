@@ -18,7 +18,8 @@ from geonav.pipeline.mapping.views import MapView
 
 Array = NDArray[np.float64]
 Pair = tuple[str, str]
-_CLOSES_DEG = 8.0
+# Focal lengths that are only guessed turn a link by some degrees.
+_CLOSES_DEG = 10.0
 _MAX_ROUNDS = 4
 # A link and two sources may differ by this, and by this many standard deviations.
 _AGREES_DEG, _AGREES_SIGMAS = 10.0, 4.0

@@ -14,7 +14,6 @@ Array = NDArray[np.float64]
 # A statement further off than so many of its standard deviations loses weight as 1 / (1 + (r / 3)^2): honest noise
 # keeps nearly all of its, a gross error nearly none.
 PRIOR_SIGMA = 3.0
-_HORIZONTAL = slice(0, 2)
 
 
 @dataclass(frozen=True)

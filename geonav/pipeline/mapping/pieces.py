@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from geonav.data.map_store import MapPart
 from geonav.formats.colmap import Points, PosedImage, write_model
 from geonav.pipeline.exporting import as_stored
 from geonav.pipeline.mapping.solving import Adjusted
-from geonav.pipeline.mapping.views import MapView
 
 Array = NDArray[np.float64]
 
@@ -85,8 +84,3 @@ def links_within(part: MapPart) -> Counter[tuple[int, int]]:
 def with_facts(part: MapPart, **facts: Any) -> MapPart:  # noqa: ANN401 - any JSON
     """The part with more to tell."""
     return replace(part, facts=part.facts | facts)
-
-
-def views_of(part: MapPart, views: Mapping[str, MapView]) -> Sequence[MapView]:
-    """The part's references as their sources describe them now."""
-    return [views[uid] for uid in part.uids]

@@ -9,7 +9,7 @@ import numpy as np
 
 from geonav.pose.absolute import FirstPose
 from geonav.pose.acceptance import Evidence, Thresholds, contradicts, exclusive_support, leads, objection, weigh
-from geonav.pose.dissent import dissent, rigid_matches
+from geonav.pose.dissent import dissent, nearly_agreeing, rigid_matches
 from geonav.pose.grouping import GROUP_RADIUS_M, MIN_SHARED, group_views
 from geonav.pose.solver import PLACES_FOR_FOCAL, Query, Solution, SolveOptions, refine, solve
 from geonav.pose.tracks import View
@@ -120,6 +120,8 @@ def _look_alike(query: Query, views: Sequence[View], best: Solution, options: De
     counts = best.inliers_per_view()
     own = int(counts.max())
     view = best.views[int(counts.argmax())]
+    if view.joint is not None:  # what is solved for is a little off: it denies a pose by pixels, another place by more
+        own = max(own, nearly_agreeing(query, view, best))
     if own < options.thresholds.min_best_share * len(view.query_index):
         rigid = rigid_matches(query, view, options.solver.seed)
         if own < options.thresholds.min_best_share * rigid:

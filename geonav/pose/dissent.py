@@ -54,13 +54,23 @@ def dissent(query: Query, views: Sequence[View], best: Solution, min_view_share:
 
 def _nearly_agrees(query: Query, view: View, best: Solution) -> bool:
     """Whether half of a reference's matches lie within a few pixels of where the pose wants them."""
+    near = _is_near(query, view, best)
+    return not len(near) or bool(near.mean() >= _NEAR_SHARE)
+
+
+def nearly_agreeing(query: Query, view: View, best: Solution) -> int:
+    """Keypoints of the photo that lie within a few pixels of where the pose and a reference's want them."""
+    return int(_is_near(query, view, best).sum())
+
+
+def _is_near(query: Query, view: View, best: Solution) -> NDArray[np.bool_]:
     tracks = build_tracks([view])
     if tracks.num_tracks == 0:
-        return True
+        return np.zeros(0, np.bool_)
     world_rays = best.camera.rays_from_pixels(query.pixels[tracks.keypoint]) @ best.pose[:3, :3]
     noise_rad = query.noise_px / best.camera.focal_px
-    sigmas = epipolar_sigmas(tracks, world_rays, camera_center(best.pose), noise_rad)
-    return bool((sigmas < _NEAR_SIGMA).mean() >= _NEAR_SHARE)
+    near: NDArray[np.bool_] = epipolar_sigmas(tracks, world_rays, camera_center(best.pose), noise_rad) < _NEAR_SIGMA
+    return near
 
 
 def rigid_matches(query: Query, view: View, seed: int) -> int:

@@ -125,6 +125,8 @@ def _options(seed: int, min_views: int, first_angle_deg: float) -> pycolmap.Incr
     options.min_model_size = min_views
     options.random_seed = options.mapper.random_seed = options.triangulation.random_seed = seed
     options.extract_colors = False
+    # Where no point places a picture, matches alone would put it anywhere along a street, and bend what comes after.
+    options.structure_less_registration_fallback = False
     options.ba_refine_sensor_from_rig = False
     # What comes of it is adjusted once more with what sources say: it need not be polished on the way.
     options.ba_local_max_refinements = options.ba_global_max_refinements = 1

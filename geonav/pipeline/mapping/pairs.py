@@ -5,6 +5,7 @@ The number of pairs grows with the number of references and not with its square,
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
@@ -24,8 +25,11 @@ _MAX_TURN_DEG = 100.0
 _METRES_PER_DEG = 0.25
 # Neighbours are looked for this much farther where positions are uncertain, in standard deviations.
 _REACH_SIGMAS = 2.0
-# Of one panorama's views, so many of another panorama at most: the rest of the neighbours stand elsewhere.
-_MOST_OF_FRAME = 3
+# Of one panorama's views, this share of a view's neighbours at most: the rest stand elsewhere.
+_MOST_OF_FRAME = 0.4
+# Views of one panorama are tied by each other's links: from the third on they need fewer of their own, but some.
+_FREE_VIEWS = 2
+_FEWEST = 3
 # References with fewer links than this are matched to so many that are linked to those they are linked to.
 _FEW_LINKS = 6
 _CLOSING = 5
@@ -44,13 +48,15 @@ def choose_pairs(
     """
     around = _Neighbours(views, settings)
     known = {view.uid: view for view in views}
+    frames = Counter(view.frame for view in views)
     chosen = set(known if wanted is None else wanted)
     pairs: set[tuple[str, str]] = set()
     for view in views:
         if view.uid not in chosen:
             continue
         others = [uid for uid in similar(view) if uid in known and known[uid].frame != view.frame]
-        for uid in [*around.of(view), *others[: settings.similar]]:
+        share = min(_FREE_VIEWS / frames[view.frame], 1.0)
+        for uid in [*around.of(view, share), *others[: math.ceil(share * settings.similar)]]:
             pairs.add((min(view.uid, uid), max(view.uid, uid)))
     return sorted(pairs)
 
@@ -103,8 +109,12 @@ class _Neighbours:
         x, y = np.floor(place / self._cell_m).astype(int).tolist()
         return x, y
 
-    def of(self, view: MapView) -> list[str]:
-        """Uids of the nearest, where a turn counts as distance; of one panorama not all."""
+    def of(self, view: MapView, share: float) -> list[str]:
+        """Uids of the nearest, where a turn counts as distance; of one panorama not all.
+
+        ``share``: of the wanted number of neighbours, as many as a view of this panorama needs.
+        """
+        wanted = max(math.ceil(share * self._settings.neighbours), min(_FEWEST, self._settings.neighbours))
         x, y = self._cell(view.position_m[:2])
         rows = np.array([r for i, j in product((-1, 0, 1), repeat=2) for r in self._cells.get((x + i, y + j), [])])
         away = np.linalg.norm(self._places[rows] - view.position_m[:2], axis=1)
@@ -116,10 +126,10 @@ class _Neighbours:
         of_frame: dict[str, int] = {}
         for row in rows[np.argsort(cost, kind="stable")]:
             other = self._views[row]
-            if other.frame == view.frame or of_frame.get(other.frame, 0) >= _MOST_OF_FRAME:
+            if other.frame == view.frame or of_frame.get(other.frame, 0) >= max(_MOST_OF_FRAME * wanted, 1):
                 continue
             of_frame[other.frame] = of_frame.get(other.frame, 0) + 1
             found.append(other.uid)
-            if len(found) == self._settings.neighbours:
+            if len(found) == wanted:
                 break
         return found

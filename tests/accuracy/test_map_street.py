@@ -21,7 +21,7 @@ from tests.accuracy.map_rows import remembering
 from tests.accuracy.shared_photos import DATA
 
 LUND = DATA / "lund"
-NEAREST = 9
+NEAREST = 11
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not LUND.is_dir(), reason=f"the shared photos are not at {LUND}"),

@@ -21,6 +21,8 @@ Start here:
 * :func:`evaluate` compares the poses found for a query set with its true ones and gives an :class:`EvaluationReport`;
   :class:`Experiment` names it and its distractors, :func:`rescore` scores a run folder anew without locating;
   :func:`evaluate_retrieval` counts how often retrieval alone finds the place and gives a :class:`RecallReport`.
+* :func:`push_database` and :func:`pull_database` copy a database to and from object storage, and give a
+  :class:`PushReport` and a :class:`PullReport`.
 * :func:`load_config` reads ``geonav.toml``, the environment and overrides into one frozen :class:`GeonavConfig`.
 
 Names are imported when first used, so ``import geonav`` loads neither torch nor pycolmap.
@@ -77,6 +79,8 @@ if TYPE_CHECKING:
     from geonav.pipeline.sampling import SampleRequest, Sampling, sample
     from geonav.pipeline.search import Searcher, SearchResult, search
     from geonav.pipeline.sequence import SequenceOptions, locate_sequence
+    from geonav.pipeline.syncing.pull import PullOptions, PullReport, pull_database
+    from geonav.pipeline.syncing.push import PushOptions, PushReport, push_database
     from geonav.pose.motion import MotionPrior
     from geonav.retrieval.rerank.gnn import rerank_gnn
 
@@ -101,6 +105,10 @@ _MODULES = {
     "MapReport": "geonav.pipeline.mapping.report",
     "MotionPrior": "geonav.pose.motion",
     "PostviewFilter": "geonav.pipeline.postview",
+    "PullOptions": "geonav.pipeline.syncing.pull",
+    "PullReport": "geonav.pipeline.syncing.pull",
+    "PushOptions": "geonav.pipeline.syncing.push",
+    "PushReport": "geonav.pipeline.syncing.push",
     "RecallReport": "geonav.pipeline.recall",
     "SampleRequest": "geonav.pipeline.sampling",
     "Sampling": "geonav.pipeline.sampling",
@@ -136,6 +144,8 @@ _MODULES = {
     "map_report": "geonav.pipeline.mapping.build",
     "postview": "geonav.pipeline.postview",
     "preview": "geonav.pipeline.preview",
+    "pull_database": "geonav.pipeline.syncing.pull",
+    "push_database": "geonav.pipeline.syncing.push",
     "read_query_list": "geonav.formats.hloc",
     "rerank_gnn": "geonav.retrieval.rerank.gnn",
     "rescore": "geonav.evaluation.experiment",
@@ -167,6 +177,10 @@ __all__ = [
     "MapReport",
     "MotionPrior",
     "PostviewFilter",
+    "PullOptions",
+    "PullReport",
+    "PushOptions",
+    "PushReport",
     "RecallReport",
     "SampleRequest",
     "Sampling",
@@ -202,6 +216,8 @@ __all__ = [
     "map_report",
     "postview",
     "preview",
+    "pull_database",
+    "push_database",
     "read_query_list",
     "rerank_gnn",
     "rescore",

@@ -33,6 +33,7 @@ from geonav.settings.fetching import (
 from geonav.settings.mapping import MapConfig
 from geonav.settings.search import SearchConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
+from geonav.settings.storage import StorageConfig
 
 CONFIG_FILE = "geonav.toml"
 ENV_PREFIX = "GEONAV_"
@@ -44,6 +45,8 @@ CREDENTIAL_VARIABLES = {
     "GOOGLE_MAPS_SIGNING_SECRET": ("google", "signing_secret"),
     "MAPILLARY_ACCESS_TOKEN": ("mapillary", "access_token"),
 }
+# Settings that no message shows.
+_SECRETS = (*CREDENTIAL_VARIABLES.values(), ("storage", "key"), ("storage", "secret"), ("storage", "token"))
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
@@ -77,6 +80,7 @@ class GeonavConfig(Section):
     elevation: ElevationConfig = Field(default_factory=ElevationConfig, description="heights of the ground")
     prices: PricesConfig = Field(default_factory=PricesConfig, description="what paid calls cost")
     maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
+    storage: StorageConfig = Field(default_factory=StorageConfig, description="copies in object storage")
 
     @field_validator("device")
     @classmethod
@@ -234,7 +238,7 @@ def _first_problem(error: ValidationError, sources: Mapping[str, Settings]) -> s
     keys = [str(key) for key in problem["loc"]]
     labels = [label for label, settings in sources.items() if _has(settings, keys)]
     reason = problem["msg"].removeprefix("Value error, ")
-    value = "(hidden)" if tuple(keys[:2]) in CREDENTIAL_VARIABLES.values() else repr(problem["input"])
+    value = "(hidden)" if tuple(keys[:2]) in _SECRETS else repr(problem["input"])
     return f"{labels[-1] if labels else 'configuration'}: {'.'.join(keys)} = {value}: {reason}"
 
 

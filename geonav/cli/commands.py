@@ -82,7 +82,9 @@ COMMANDS = (
         "app",
         "Locate photos whose places are known and compare; or score a run anew, compare runs, sweep settings.",
     ),
-    _Command("database", "database", "app", "Look at a database, check and repair it."),
+    _Command(
+        "database", "database", "app", "Look at a database, check and repair it; copy it to and from object storage."
+    ),
     _Command("models", "models", "app", "List and fetch the weights of the networks."),
     _Command("config", "config", "app", "Show the configuration."),
     _Command("demo", "demo", "app", "Try everything on a synthetic city, offline."),

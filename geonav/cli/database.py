@@ -1,4 +1,4 @@
-"""``geonav database``: what is in a database, and whether it is whole."""
+"""``geonav database``: what is in a database, whether it is whole, and copies of it elsewhere."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
-from geonav.cli import fetch_output, output
+from geonav.cli import fetch_output, output, syncing
 from geonav.cli.options import DatabaseOption, JsonOption
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a database, check and repair it.")
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Look at a database, check and repair it; copy it to and from object storage.",
+)
+app.command("push")(syncing.push)
+app.command("pull")(syncing.pull)
 
 RepairOption = Annotated[
     bool, typer.Option("--repair", help="repair what can be repaired [default: off]", show_default=False)

@@ -14,7 +14,7 @@
        |- settings/<model>.json    what the local features were made with
        |- index/<descriptor>/      global indexes
        |- packed/<model>/          local features of a large database again
-       `- tmp/                     entries that are being made
+       `- tmp/, sync/              entries that are being made; what was last pushed or pulled
 
 An entry appears by one rename of a finished folder; a file by one of a finished file.
 """
@@ -61,15 +61,15 @@ class Database:
         """Open a database; one of this structure that geonav did not make is welcome.
 
         Raises:
-            DatabaseError: there is none, or it is broken or of a newer geonav.
+            DatabaseError: there is none, or it is broken, half pulled or of a newer geonav.
         """
         folder = Path(path)
         if not folder.is_dir():
             msg = f"there is no database at {folder}: make one by 'geonav import' or 'geonav fetch' or check --database"
             raise DatabaseError(msg)
-        own = folder / OWN_FOLDER / "database.json"
-        if own.exists():
-            return cls(folder, DatabaseSettings.read(own))
+        settings = DatabaseSettings.of(folder / OWN_FOLDER)
+        if settings is not None:
+            return cls(folder, settings)
         database = cls(folder, DatabaseSettings())
         if not any((folder / uid / "metadata.json").exists() for uid in database.uids()):
             msg = f"{folder} is not a database: no folder in it holds a metadata.json; make one with 'geonav import'"

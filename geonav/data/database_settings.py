@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from geonav.data.files import atomic_write_json, read_json_object
+from geonav.data.half_pulled import refuse_half_pulled
 from geonav.data.metadata import ALT_DATUMS
 from geonav.errors import DatabaseError
 from geonav.geometry.geodesy import GeoPoint
@@ -47,6 +48,17 @@ class DatabaseSettings:
         if not (np.isfinite(values).all() and abs(values[0]) <= 90 and abs(values[1]) <= 180 and abs(values[2]) < 1e5):
             msg = f"origin {values} is no place on Earth: give latitude, longitude and height"
             raise DatabaseError(msg)
+
+    @classmethod
+    def of(cls, own: Path) -> DatabaseSettings | None:
+        """Those in the folder ``.geonav``; None where geonav's settings are not there.
+
+        Raises:
+            DatabaseError: they are broken or of a newer geonav, or a pull into the database was not finished.
+        """
+        refuse_half_pulled(own)
+        path = own / "database.json"
+        return cls.read(path) if path.exists() else None
 
     @classmethod
     def read(cls, path: Path) -> DatabaseSettings:

@@ -109,7 +109,8 @@ def from_json(data: object, pack_of: Callable[[Any], str] = str) -> FileRow:
     segments = tuple(Segment(pack_of(flat[at]), flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3))
     _check_numbers((size, *(number for part in segments for number in (part.offset, part.length))), path)
     fits = sum(part.length for part in segments) == size and all(0 < p.length <= LONGEST_SEGMENT for p in segments)
-    if not fits or type(mtime_ns) is not int or not all(map(is_sha256, (sha256, *(part.pack for part in segments)))):
+    has_time = type(mtime_ns) is int and abs(mtime_ns) < 2**62  # what systems can give a file
+    if not fits or not has_time or not all(map(is_sha256, (sha256, *(part.pack for part in segments)))):
         msg = f"the values of {path!r} contradict each other"
         raise ValueError(msg)
     return FileRow(path, size, mtime_ns, sha256, segments)

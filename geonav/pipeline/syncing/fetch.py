@@ -6,8 +6,11 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from geonav.data.files import TEMPORARY_PREFIX, storage_errors
 from geonav.errors import MissingError
@@ -43,13 +46,12 @@ def fetch_files(store: ObjectStore, state: SyncState, rows: Iterable[FileRow], w
         AuthError: it may not be read.
         StorageError: the disk is full, read-only or not permitted.
     """
-    batch: list[FileRow] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) >= _BATCH_ROWS:
-            yield from _fetch_batch(store, state, batch, workers)
-            batch = []
-    yield from _fetch_batch(store, state, batch, workers)
+    is_resumed, rest = state.has_staged(), iter(rows)
+    while batch := list(islice(rest, _BATCH_ROWS)):
+        there = {row.path for row in batch if state.is_staged(row)} if is_resumed else set()
+        if there:
+            yield sorted(there)
+        yield from _fetch_batch(store, state, [row for row in batch if row.path not in there], workers)
 
 
 def spans_of(rows: Iterable[FileRow]) -> Iterator[Span]:
@@ -75,11 +77,6 @@ def spans_of(rows: Iterable[FileRow]) -> Iterator[Span]:
 
 
 def _fetch_batch(store: ObjectStore, state: SyncState, rows: list[FileRow], workers: int) -> Iterator[list[str]]:
-    missing = [row for row in rows if not state.is_staged(row)]
-    if len(missing) < len(rows):
-        wanted = {row.path for row in missing}
-        yield [row.path for row in rows if row.path not in wanted]
-
     def fetch(span: Span) -> list[str]:
         if len(span.rows[0].segments) == 1:
             _fetch_span(store, state, span)
@@ -87,7 +84,7 @@ def _fetch_batch(store: ObjectStore, state: SyncState, rows: list[FileRow], work
             _fetch_large(store, state, span.rows[0])
         return [row.path for row in span.rows]
 
-    yield from ahead(fetch, spans_of(missing), depth=workers, workers=workers)
+    yield from ahead(fetch, spans_of(rows), depth=workers, workers=workers)
 
 
 def _fetch_span(store: ObjectStore, state: SyncState, span: Span) -> None:
@@ -125,14 +122,23 @@ def _read(store: ObjectStore, key: str, start: int, length: int) -> bytes:
 
 def _stage(path: Path, row: FileRow, pieces: Iterable[bytes | memoryview]) -> None:
     """Write a file under its staged name, which it has only once it is whole."""
+    draft = path.with_name(f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}")
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"
         try:
-            with draft.open("wb") as stream:
+            with _opened(draft) as stream:
                 for piece in pieces:
                     stream.write(piece)
             os.utime(draft, ns=(row.mtime_ns, row.mtime_ns))
             draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:  # the first file of its folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")

@@ -43,6 +43,7 @@ class PullPlan:
         only_here: files that stay although the remote does not have them.
         conflicts: some of the files that changed here and differ from the remote.
         num_conflicts: how many there are.
+        is_resumed: whether an interrupted pull left files.
     """
 
     changed: list[int] = field(default_factory=list)
@@ -52,6 +53,7 @@ class PullPlan:
     only_here: int = 0
     conflicts: list[str] = field(default_factory=list)
     num_conflicts: int = 0
+    is_resumed: bool = False
 
     def add_conflict(self, path: str) -> None:
         """Note a file that must not be overwritten."""
@@ -112,7 +114,7 @@ def plan_pull(given: Comparison, on_progress: OnProgress | None = None) -> PullP
     Raises:
         DatabaseError: a list of files is damaged.
     """
-    plan = PullPlan()
+    plan = PullPlan(is_resumed=given.state.has_staged())
     buckets = given.remote.root.buckets
     for number, units in enumerate(given.tree.by_bucket(buckets)):
         rows = given.remote.rows(number, buckets)
@@ -143,7 +145,7 @@ def _plan_bucket(given: Comparison, rows: Rows, local: Files, seen: list[Rows], 
         else:
             done.fetch.append(path)
             plan.files += 1
-            plan.num_bytes += 0 if given.state.is_staged(row) else row.size
+            plan.num_bytes += 0 if plan.is_resumed and given.state.is_staged(row) else row.size
     staying = set()
     for path, file in here.items():
         if path not in rows:

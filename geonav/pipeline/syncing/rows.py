@@ -18,6 +18,9 @@ BUCKETS = 4096
 LONGEST_SEGMENT = 256 << 20
 _LONGEST_PATH = 4096
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# A backslash separates folders on Windows, and a colon names a disk there.
+_NAME = r"(?!\.\.?(?:/|\Z))[^/\\\x00-\x1f" + (":" if os.name == "nt" else "") + "]+"
+_PLAIN = re.compile(f"{_NAME}(?:/{_NAME})*")
 _OWN_LEFT_OUT = ("lock", "tmp", SYNC_FOLDER)
 # What sqlite keeps beside a file that is open; before a push all of it is brought into the file.
 _SQLITE_LEFT_OUT = (".sqlite-wal", ".sqlite-shm", ".sqlite-journal")
@@ -60,15 +63,12 @@ def is_left_out(path: str) -> bool:
     parts = path.split("/")
     if parts[0] == OWN_FOLDER and (parts[1:2] == [] or parts[1] in _OWN_LEFT_OUT):
         return True
-    return path.endswith(_SQLITE_LEFT_OUT) or any(is_temporary(part) for part in parts)
+    return path.endswith(_SQLITE_LEFT_OUT) or any(map(is_temporary, parts))
 
 
 def is_plain(path: str) -> bool:
     """Whether a path stays inside the folder that it is put to, on any system."""
-    parts = path.split("/")
-    # A backslash separates folders on Windows, and a colon names a disk there.
-    bad = re.search(r"[\x00-\x1f\\]" if os.name != "nt" else r"[\x00-\x1f\\:]", path)
-    return bad is None and len(path) <= _LONGEST_PATH and all(part not in ("", ".", "..") for part in parts)
+    return len(path) <= _LONGEST_PATH and _PLAIN.fullmatch(path) is not None
 
 
 def is_sha256(text: object) -> bool:

@@ -36,13 +36,18 @@ class SyncState:
         """``folder`` is the database's; nothing is written yet, and never unless it ``remembers``."""
         name = hashlib.sha256(f"{endpoint_url or ''} {store.url}".encode()).hexdigest()[:16]
         self._own = folder / OWN_FOLDER / SYNC_FOLDER / name
+        self._staged = self._own / "staged"
         self._store = store
         self._remembers = remembers
 
     def staged_path(self, row: FileRow) -> Path:
         """Where a file waits that was fetched; its name says which file and what content."""
         name = hashlib.sha256(row.path.encode("utf-8", "surrogateescape")).hexdigest()[:20]
-        return self._own / "staged" / row.sha256[:2] / f"{name}-{row.sha256}"
+        return self._staged / f"{row.sha256[:2]}/{name}-{row.sha256}"
+
+    def has_staged(self) -> bool:
+        """Whether a pull was interrupted."""
+        return self._staged.is_dir()
 
     def is_staged(self, row: FileRow) -> bool:
         """Whether a file was fetched."""
@@ -141,7 +146,7 @@ class SyncState:
 
     def drop_staged(self) -> None:
         """Forget an interrupted pull."""
-        shutil.rmtree(self._own / "staged", ignore_errors=True)
+        shutil.rmtree(self._staged, ignore_errors=True)
 
     def write_plan(self, bucket: int, paths: Mapping[str, list[str]]) -> None:
         """Note what a pull is to do in a bucket."""

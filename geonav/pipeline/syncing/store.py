@@ -201,6 +201,8 @@ class ObjectStore:
         return type(failure)(redact(str(failure), self._secrets))
 
     def _put_file(self, path: Path, content: Content) -> None:
+        with self._lock:
+            self.traffic.requests += 1
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             draft = path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(6)}"

@@ -27,6 +27,7 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # botocore and aiohttp use what newer Pythons advise against.
     warnings.filterwarnings("ignore", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
 
 
 @pytest.fixture(scope="session")

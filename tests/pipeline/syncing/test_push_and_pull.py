@@ -16,7 +16,7 @@ import geonav
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.errors import DatabaseError, NetworkError, UsageError
-from geonav.pipeline.syncing import PullOptions, PushOptions, pull_database, push_database
+from geonav.pipeline.syncing import PullOptions, PushOptions, pull_database, push_database, push_plan
 from geonav.pipeline.syncing.store import ObjectStore
 from tests.pipeline.syncing.s3_server import S3Server
 from tests.pipeline.syncing.trees import add_entry, contents, everything, make_database, storage
@@ -76,29 +76,29 @@ def test_a_new_entry_moves_its_own_bytes_alone(tmp_path: Path, server: S3Server,
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
 
 
-def test_only_the_shard_of_a_changed_entry_is_written_anew(tmp_path: Path) -> None:
-    remote, config = tmp_path / "remote", storage()
-    database = make_database(tmp_path / "here", entries=1)
-    for number in range(2100):
-        (tmp_path / "here" / f"e{number}").mkdir()
-        (tmp_path / "here" / f"e{number}" / "metadata.json").write_text("{}")
+def test_only_the_shard_of_a_changed_entry_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push_plan, "_UNITS_PER_BUCKET", 10)  # a thousand outside of tests
+    here, remote, config = tmp_path / "here", tmp_path / "remote", storage()
+    database = make_database(here, entries=70)
     push_database(database, str(remote), config)
-    assert len(list((remote / "shards").iterdir())) == 2
+    assert len(list((remote / "shards").iterdir())) == 4
     before = everything(remote)
-    (tmp_path / "here" / "e7" / "metadata.json").write_text('{"changed": true}')
+    (here / "0007" / "metadata.json").write_text('{"changed": true}')
     push_database(database, str(remote), config)
     added = sorted(name.partition("/")[0] for name in set(everything(remote)) - set(before))
     assert added == ["generations", "packs", "shards"]
     assert {name: content for name, content in everything(remote).items() if name in before} == before
-    for number in range(1000, 2100):  # few enough for one shard again
-        (tmp_path / "here" / f"e{number}" / "metadata.json").unlink()
-        (tmp_path / "here" / f"e{number}").rmdir()
-    for number in range(800):
-        (tmp_path / "here" / f"e{number}" / "metadata.json").unlink()
-        (tmp_path / "here" / f"e{number}").rmdir()
+    pull_database(tmp_path / "there", str(remote), config)
+    for number in range(65):  # few enough for one shard
+        database.remove_entry(f"{number:04d}")
     push_database(database, str(remote), config)
     pull_database(tmp_path / "there", str(remote), config)
-    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert contents(tmp_path / "there") == contents(here)
+    for number in range(90):  # and for more than ever
+        add_entry(here, f"more{number}", np.random.default_rng(number))
+    push_database(Database.open(here), str(remote), config)
+    pull_database(tmp_path / "there", str(remote), config)
+    assert contents(tmp_path / "there") == contents(here)
 
 
 def test_a_file_that_was_only_touched_is_not_sent_again(tmp_path: Path) -> None:

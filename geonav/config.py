@@ -46,7 +46,13 @@ CREDENTIAL_VARIABLES = {
     "MAPILLARY_ACCESS_TOKEN": ("mapillary", "access_token"),
 }
 # Settings that no message shows.
-_SECRETS = (*CREDENTIAL_VARIABLES.values(), ("storage", "key"), ("storage", "secret"), ("storage", "token"))
+_SECRETS = (
+    *CREDENTIAL_VARIABLES.values(),
+    ("storage", "key"),
+    ("storage", "secret"),
+    ("storage", "token"),
+    ("global", "milvus_token"),
+)
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.

@@ -21,6 +21,7 @@ from geonav.cli.options import (
     KeypointThresholdOption,
     MaxKeypointsOption,
     MaxSideOption,
+    MilvusUriOption,
     ModelOption,
     MultiScaleOption,
     NmsRadiusOption,
@@ -92,6 +93,7 @@ def global_(
     pca: PcaOption = None,
     whitening: WhiteningOption = None,
     index: IndexOption = None,
+    milvus_uri: MilvusUriOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     seed: SeedOption = None,
@@ -114,6 +116,7 @@ def global_(
         "pca": pca,
         "whitening": whitening,
         "index": index,
+        "milvus_uri": milvus_uri,
     }
     shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
     config = session.config({**shared, "global": section})

@@ -32,6 +32,7 @@ from geonav.pipeline.stored import (
 )
 from geonav.retrieval.base import VectorIndex, Vectors
 from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
+from geonav.retrieval.milvus_rows import MilvusPlace
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 from geonav.vision.registries import DESCRIPTORS
@@ -106,7 +107,7 @@ class GlobalStage:
         stage = cls(database, descriptor, features, section, fingerprint(arrays))
         if not stage._projection.load():
             raise DatabaseError(_not_indexed(database, descriptor, config))
-        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index)
+        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index, place_of(section))
         return stage
 
     @classmethod
@@ -147,7 +148,7 @@ class GlobalStage:
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
         try:
             if not retrain and stage._projection.load():
-                stage._index = open_index(folder, stage._projection.stamp)
+                stage._index = open_index(folder, stage._projection.stamp, place=place_of(section))
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -203,7 +204,7 @@ class GlobalStage:
         index = self._index
         is_new = index is None or index.kind != kind
         if index is None or is_new:
-            index = new_index(kind, self.asking.dim, self._projection.stamp)
+            index = new_index(kind, self.asking.dim, self._projection.stamp, place_of(self._section))
         takes = footprint(kind, len(uids), self.asking.dim)
         logger.info("%s: %s", self._folder, takes)
         wanted, present = set(uids), set(index.uids)
@@ -235,6 +236,16 @@ class GlobalStage:
         return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
 
 
+def place_of(section: GlobalConfig) -> MilvusPlace | None:
+    """Where ``[global]`` has an index in Milvus lie; None for beside the index.
+
+    Raises:
+        UsageError: that is no place.
+    """
+    token = section.milvus_token.get_secret_value() if section.milvus_token is not None else ""
+    return MilvusPlace.of(section.milvus_uri, token)
+
+
 def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: GeonavConfig) -> str:
     was_indexed = (database.index_dir(descriptor.name) / _SETTINGS_FILE).exists()
     state = "was indexed with other settings" if was_indexed else "is not indexed"
@@ -248,6 +259,9 @@ def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: Geona
 def _remembered(section: GlobalConfig) -> dict[str, Any]:
     """What a later command needs and no vector depends on: where weights lie, and how vectors are indexed."""
     asked = {"pca": section.pca, "whitening": section.whitening, "index": section.index}
+    place = place_of(section)
+    if place is not None and place.uri:
+        asked["milvus_uri"] = place.uri
     return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 

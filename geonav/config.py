@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from geonav.errors import ConfigError
 from geonav.settings.base import Section
+from geonav.settings.engine import EngineConfig
 from geonav.settings.fetching import (
     ElevationConfig,
     FetchConfig,
@@ -67,6 +68,7 @@ class GeonavConfig(Section):
     search: SearchConfig = Field(default_factory=SearchConfig, description="which references are found")
     localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
     mapping: MapConfig = Field(default_factory=MapConfig, alias="map", description="references among themselves")
+    engine: EngineConfig = Field(default_factory=EngineConfig, description="who does the work")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
     sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="points to ask for imagery at")
     fetch: FetchConfig = Field(default_factory=FetchConfig, description="fetching of references")
@@ -127,6 +129,21 @@ def load_config(path: Path | str | None = None, overrides: Settings | None = Non
         return GeonavConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(_first_problem(error, sources)) from error
+
+
+def with_absolute_paths(config: GeonavConfig) -> GeonavConfig:
+    """``config`` with its files and folders as they are found from any working folder; what is not set stays so."""
+    weights, retrieval = config.weights, config.retrieval
+    if weights.dir is not None or weights.paths:
+        paths = {name: path.expanduser().absolute() for name, path in weights.paths.items()}
+        folder = None if weights.dir is None else weights.dir.expanduser().absolute()
+        config = config.model_copy(update={"weights": weights.model_copy(update={"dir": folder, "paths": paths})})
+    if retrieval.checkpoint is not None:
+        found = retrieval.model_copy(update={"checkpoint": retrieval.checkpoint.expanduser().absolute()})
+        config = config.model_copy(update={"retrieval": found})
+    if config.cache_dir is not None:
+        config = config.model_copy(update={"cache_dir": config.cache_dir.expanduser().absolute()})
+    return config
 
 
 def _from_file(path: Path | str | None) -> Settings:

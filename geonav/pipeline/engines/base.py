@@ -18,14 +18,14 @@ from geonav.config import GeonavConfig
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-TakenItem = TypeVar("TakenItem", contravariant=True)
-GivenResult = TypeVar("GivenResult", covariant=True)
+Item_contra = TypeVar("Item_contra", contravariant=True)
+Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Worker(Protocol[TakenItem, GivenResult]):
+class Worker(Protocol[Item_contra, Result_co]):
     """Holds what a kind of work needs."""
 
-    def work(self, items: Iterable[TakenItem]) -> Iterator[GivenResult]:
+    def work(self, items: Iterable[Item_contra]) -> Iterator[Result_co]:
         """One result an item, in their order; what is stored of them is on disk when the iterator ends.
 
         Raises:
@@ -33,10 +33,10 @@ class Worker(Protocol[TakenItem, GivenResult]):
         """
 
 
-class Work(Protocol[TakenItem, GivenResult]):
+class Work(Protocol[Item_contra, Result_co]):
     """A kind of work, small enough to be sent to other processes."""
 
-    def open(self) -> Worker[TakenItem, GivenResult]:
+    def open(self) -> Worker[Item_contra, Result_co]:
         """Load what it needs, in the process that does it.
 
         Raises:

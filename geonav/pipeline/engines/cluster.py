@@ -129,7 +129,9 @@ class RayEngine:
             if where is None:
                 msg = f"no Ray cluster can be started here: {reason}"
             else:
-                msg = f"there is no Ray cluster at {where} to join ({reason}): start one by 'ray start --head', or leave"
+                msg = (
+                    f"there is no Ray cluster at {where} to join ({reason}): start one by 'ray start --head', or leave"
+                )
                 msg += " --ray-address out"
             raise NetworkError(msg) from error
         self._is_ours = True
@@ -154,8 +156,8 @@ class RayEngine:
         room = cpus // threads if not gpus else min(cpus // threads, int(graphics / gpus + 1e-9))
         if room < 1:
             msg = (
-                f"the Ray cluster has {cpus} CPUs and {graphics:g} graphics processors, and a worker takes {threads} and"
-                f" {gpus:g}: lower engine.threads or engine.gpus, or add machines"
+                f"the Ray cluster has {cpus} CPUs and {graphics:g} graphics processors, and a worker takes {threads}"
+                f" and {gpus:g}: lower engine.threads or engine.gpus, or add machines"
             )
             raise UsageError(msg)
         if room < wanted:

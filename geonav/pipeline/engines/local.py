@@ -29,7 +29,9 @@ class LocalEngine:
         section = config.engine
         for name, option in (("ray_address", "--ray-address"), ("workers", "--workers")):
             if getattr(section, name) is not None:
-                msg = f"{option} says how --engine ray works, and the engine is local: add --engine ray, or leave it out"
+                msg = (
+                    f"{option} says how --engine ray works, and the engine is local: add --engine ray, or leave it out"
+                )
                 raise UsageError(msg)
         return cls()
 

@@ -89,6 +89,18 @@ class Place:
         return signed and _fingerprint(self.path) == self.fingerprint
 
 
+def placed(place: Place | None) -> Place:
+    """A work's place, which it has wherever it is opened by another process.
+
+    Raises:
+        GeonavError: it has none.
+    """
+    if place is None:
+        msg = "this work is opened where it was made"
+        raise GeonavError(msg)
+    return place
+
+
 def _sign_path(path: Path, sign: str) -> Path:
     # Among drafts, which the next writer clears away where this one was killed.
     return path / OWN_FOLDER / "tmp" / sign

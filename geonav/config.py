@@ -131,21 +131,6 @@ def load_config(path: Path | str | None = None, overrides: Settings | None = Non
         raise ConfigError(_first_problem(error, sources)) from error
 
 
-def with_absolute_paths(config: GeonavConfig) -> GeonavConfig:
-    """``config`` with its files and folders as they are found from any working folder; what is not set stays so."""
-    weights, retrieval = config.weights, config.retrieval
-    if weights.dir is not None or weights.paths:
-        paths = {name: path.expanduser().absolute() for name, path in weights.paths.items()}
-        folder = None if weights.dir is None else weights.dir.expanduser().absolute()
-        config = config.model_copy(update={"weights": weights.model_copy(update={"dir": folder, "paths": paths})})
-    if retrieval.checkpoint is not None:
-        found = retrieval.model_copy(update={"checkpoint": retrieval.checkpoint.expanduser().absolute()})
-        config = config.model_copy(update={"retrieval": found})
-    if config.cache_dir is not None:
-        config = config.model_copy(update={"cache_dir": config.cache_dir.expanduser().absolute()})
-    return config
-
-
 def _from_file(path: Path | str | None) -> Settings:
     file = Path(path or CONFIG_FILE).expanduser()
     if path is None and not file.exists():

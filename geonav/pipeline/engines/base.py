@@ -101,7 +101,8 @@ class Engine(Protocol):
             GeonavError: a worker could not open the work, or raised it.
         """
 
-    def here(self, config: GeonavConfig) -> GeonavConfig:
+    @staticmethod
+    def here(config: GeonavConfig) -> GeonavConfig:
         """The settings for what the asking process itself has to load."""
 
 

@@ -58,7 +58,8 @@ class RayEngine:
         """The engine of ``[engine]``; see :meth:`__init__`."""
         return cls(config.engine, config.device)
 
-    def here(self, config: GeonavConfig) -> GeonavConfig:
+    @staticmethod
+    def here(config: GeonavConfig) -> GeonavConfig:
         """On the CPU: the machine that asks need not have what the workers' machines have."""
         return config.model_copy(update={"device": "cpu"})
 

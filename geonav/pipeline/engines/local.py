@@ -53,6 +53,7 @@ class LocalEngine:
             if isinstance(results, Generator):
                 results.close()  # at once: it waits for what is being written
 
-    def here(self, config: GeonavConfig) -> GeonavConfig:
+    @staticmethod
+    def here(config: GeonavConfig) -> GeonavConfig:
         """As they are: the process that asks is the one that works."""
         return config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from socket import gethostname
 
 from geonav import __version__
-from geonav.config import GeonavConfig, with_absolute_paths
+from geonav.config import GeonavConfig
 from geonav.data.database import OWN_FOLDER, Database
 from geonav.data.files import storage_errors
 from geonav.errors import DatabaseError, GeonavError
@@ -27,6 +28,7 @@ class Place:
 
     Attributes:
         path: of the database, the same for all.
+        folder: in which the command was given, and from which names start that do not start at the root.
         fingerprint: of the database's own settings.
         sign: name of a folder in it that only this run made; None where nothing is to be written.
         config: the settings, without any key of a service: workers call none.
@@ -34,6 +36,7 @@ class Place:
     """
 
     path: Path
+    folder: Path
     fingerprint: str
     sign: str | None
     config: GeonavConfig
@@ -48,13 +51,13 @@ class Place:
             StorageError: the database cannot be written.
         """
         sent = config.model_copy(update={"google": GoogleConfig(), "mapillary": MapillaryConfig()})
-        path = database.path.resolve()
+        path = database.path
         sign = f"engine-{secrets.token_hex(8)}" if writes else None
         if sign is not None:
             with storage_errors(path):
                 _sign_path(path, sign).mkdir(parents=True)
         try:
-            yield cls(path, _fingerprint(path), sign, with_absolute_paths(sent))
+            yield cls(path, Path.cwd(), _fingerprint(path), sign, sent)
         finally:
             if sign is not None:
                 with suppress(OSError):
@@ -70,6 +73,8 @@ class Place:
         if self.version != __version__:
             msg = f"the worker on {gethostname()} has geonav {__version__}, this is {self.version}: install the same"
             raise GeonavError(msg)
+        with suppress(OSError):  # where the folder is not there, nothing that is named from it is
+            os.chdir(self.folder)
         problem = "is not there"
         for turn in range(_TRIES):
             time.sleep(_PAUSE_S if turn else 0.0)  # a network file system shows what is new a moment later
@@ -79,8 +84,8 @@ class Place:
                     return database
                 problem = "is another folder of that name"
         msg = (
-            f"the worker on {gethostname()} cannot open the database: {self.path} {problem} there; every machine of the"
-            " cluster must see the same folder under the same path, as on a shared file system"
+            f"the worker on {gethostname()} cannot open the database: {self.folder / self.path} {problem} there; every"
+            " machine of the cluster must see the same folder under the same path, as on a shared file system"
         )
         raise DatabaseError(msg)
 

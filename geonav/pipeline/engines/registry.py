@@ -25,3 +25,13 @@ def engine_of(config: GeonavConfig) -> Engine:
         MissingError: an extra is not installed.
     """
     return cast("Engine", ENGINES.load(config.engine.name).from_config(config))
+
+
+def here(config: GeonavConfig) -> GeonavConfig:
+    """The settings for what the process that asks an engine has to load itself.
+
+    Raises:
+        UsageError: there is no engine of that name.
+    """
+    kind: type[Engine] = ENGINES.load(config.engine.name)
+    return kind.here(config)

@@ -64,24 +64,6 @@ def build_map(
             return work.finish(solved, links)
 
 
-def map_report(database: Database) -> MapReport:
-    """The report of the map that is there.
-
-    Raises:
-        DatabaseError: there is none, or it is broken.
-    """
-    store = MapStore(database)
-    if not store.part_ids():
-        msg = f"{database.path} has no map: run `geonav map build`"
-        raise DatabaseError(msg)
-    mapped = MapReport.of(store)
-    known = {view.uid for part in mapped.parts for view in part.views}
-    alone = [
-        (uid, "it is in no part of the map: run `geonav map build`") for uid in database.uids() if uid not in known
-    ]
-    return mapped.model_copy(update={"alone": alone})
-
-
 def add_to_map(database: Database, config: GeonavConfig, on_progress: OnProgress | None = None) -> MapReport:
     """Let new entries join the map, and deleted or replaced ones leave it; other parts stay as they are.
 
@@ -123,8 +105,16 @@ class MapWork:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, database: Database, config: GeonavConfig, on_progress: OnProgress | None, engine: Engine) -> MapWork:
-        """Index what is not indexed, and read what sources say of each reference.
+    def of(
+        cls,
+        database: Database,
+        config: GeonavConfig,
+        on_progress: OnProgress | None,
+        engine: Engine,
+        *,
+        is_share: bool = False,
+    ) -> MapWork:
+        """Index what is not indexed, but for a share, and read what sources say of each reference.
 
         Raises:
             DatabaseError: fewer references than a map takes.
@@ -136,7 +126,8 @@ class MapWork:
             why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ""
             msg = f"{database.path} has {len(frames)} places that can be mapped, and a map takes {MIN_FRAMES}{why}"
             raise DatabaseError(msg)
-        index_global_by(engine, database, config, on_progress)
+        if not is_share:
+            index_global_by(engine, database, config, on_progress)
         config = with_recorded(config, database)
         store = MapStore(database)
         here = engine.here(config)
@@ -171,12 +162,20 @@ class MapWork:
 
         return similar
 
+    @property
+    def least(self) -> int:
+        """Verified matches that make a link."""
+        return self.config.mapping.min_matches
+
+    def pairs(self, wanted: set[str] | None) -> list[Pair]:
+        """Pairs to be matched at first; all, or those with a reference that is ``wanted``."""
+        return choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
+
     def link(self, wanted: set[str] | None) -> dict[Pair, Link]:
         """Verified links between references; of all, or those with one that is ``wanted``."""
         with self.stage("match"):
-            pairs = choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
-            found = self.matching.link(pairs, self.views)
-            least = self.config.mapping.min_matches
+            found = self.matching.link(self.pairs(wanted), self.views)
+            least = self.least
             more = closing_pairs({pair: len(link.pairs) for pair, link in found.items()}, least, self.views)
             more = [pair for pair in more if pair not in found and (wanted is None or wanted.intersection(pair))]
             found |= self.matching.link(more, self.views)

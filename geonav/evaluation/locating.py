@@ -49,10 +49,13 @@ def locate_queries(
     with storage_errors(folder):
         (folder / MATCHES_FOLDER).mkdir(exist_ok=True)
     own = Locating(localizer, Places.of(localizer.database), folder)
-    with engine_of(config) as engine, Place.of(localizer.database, config, writes=False) as place:
-        with closing(engine.run(QueryWork(place, folder), queries, own)) as finished:
-            for done in in_order(finished, queries):
-                yield own.given_up(done.item, done.failure) if done.result is None else done.result
+    with (
+        engine_of(config) as engine,
+        Place.of(localizer.database, config, writes=False) as place,
+        closing(engine.run(QueryWork(place, folder), queries, own)) as finished,
+    ):
+        for done in in_order(finished, queries):
+            yield own.given_up(done.item, done.failure) if done.result is None else done.result
 
 
 @dataclass(frozen=True)

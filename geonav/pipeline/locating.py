@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geonav import __version__
 from geonav.config import GeonavConfig
@@ -15,11 +15,13 @@ from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.results import LocalizationResult
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
-from geonav.pipeline import localize
 from geonav.pipeline.engines.base import in_order
 from geonav.pipeline.engines.place import Place
 from geonav.pipeline.engines.registry import engine_of
-from geonav.pipeline.view_matches import ViewMatches
+
+if TYPE_CHECKING:
+    from geonav.pipeline.localize import Localizer
+    from geonav.pipeline.view_matches import ViewMatches
 
 
 @dataclass(frozen=True)
@@ -64,14 +66,14 @@ class LocateWork:
 
     def open(self) -> LocateWorker:
         """Load the networks and the index."""
-        return LocateWorker(localize.Localizer(self.place.open(), self.place.config), self.given)
+        return _worker(self.place.open(), self.place.config, self.given)
 
 
 @dataclass(frozen=True)
 class LocateWorker:
     """Holds the networks and the index."""
 
-    localizer: localize.Localizer
+    localizer: Localizer
     given: Given = field(default_factory=Given)
 
     def work(self, items: Iterable[Path]) -> Iterator[Located]:
@@ -102,11 +104,17 @@ def locate_photos(
     """
     asked = given or Given()
     with engine_of(config) as engine, Place.of(database, config, writes=False) as place:
-        own = LocateWorker(localize.Localizer(database, config), asked) if engine.is_local else None
+        own = _worker(database, config, asked) if engine.is_local else None
         with closing(engine.run(LocateWork(place, asked), photos, own)) as finished:
             for number, done in enumerate(in_order(finished, photos), start=1):
                 yield done.result or Located(not_located(done.item, done.failure))
                 announce(on_progress, ProgressEvent("localize", number, len(photos), done.item.name))
+
+
+def _worker(database: Database, config: GeonavConfig, given: Given) -> LocateWorker:
+    from geonav.pipeline.localize import Localizer
+
+    return LocateWorker(Localizer(database, config), given)
 
 
 def not_located(photo: Path, reason: str) -> LocalizationResult:

@@ -119,7 +119,8 @@ class RayEngine:
         address = str(self._section.ray_address)
         if address != "auto":
             _check_answers(address)
-        self._init(address=address)
+        with _environment(RAY_gcs_server_port_wait_time_s="1"):  # one try of 40 seconds, not twenty
+            self._init(address=address)
 
     def _init(self, **options: Any) -> None:  # noqa: ANN401 - as Ray types them
         try:

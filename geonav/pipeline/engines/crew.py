@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -121,15 +122,15 @@ class RayWorker:
         """Use so many threads, lest workers of one machine take each other's processors."""
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ[name] = str(threads)
-        import torch
-
-        torch.set_num_threads(threads)
+        self._threads = threads
         self._worker: Worker[Any, Any] | None = None
 
     def open(self, work: Work[Any, Any]) -> None:
         """Load what a kind of work needs."""
         self._worker = None  # first: two networks may be more than memory holds
         self._worker = work.open()
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(self._threads)
 
     def do(self, items: Sequence[Any]) -> list[Any]:
         """Do some items; a result of each."""

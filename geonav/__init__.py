@@ -71,8 +71,8 @@ if TYPE_CHECKING:
     )
     from geonav.pipeline.index import index_global, index_local
     from geonav.pipeline.localize import Localizer, localize
-    from geonav.pipeline.mapping.build import add_to_map, build_map, map_report
-    from geonav.pipeline.mapping.report import MapReport
+    from geonav.pipeline.mapping.build import add_to_map, build_map
+    from geonav.pipeline.mapping.report import MapReport, map_report
     from geonav.pipeline.postview import PostviewFilter, postview
     from geonav.pipeline.preview import preview
     from geonav.pipeline.recall import RecallReport, evaluate_retrieval
@@ -141,7 +141,7 @@ _MODULES = {
     "localize": "geonav.pipeline.localize",
     "locate_sequence": "geonav.pipeline.sequence",
     "located_poses": "geonav.formats.ltvl",
-    "map_report": "geonav.pipeline.mapping.build",
+    "map_report": "geonav.pipeline.mapping.report",
     "postview": "geonav.pipeline.postview",
     "preview": "geonav.pipeline.preview",
     "pull_database": "geonav.pipeline.syncing.pull",

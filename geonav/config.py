@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from geonav.errors import ConfigError
 from geonav.settings.base import Section
+from geonav.settings.engine import EngineConfig
 from geonav.settings.fetching import (
     ElevationConfig,
     FetchConfig,
@@ -76,6 +77,7 @@ class GeonavConfig(Section):
     search: SearchConfig = Field(default_factory=SearchConfig, description="which references are found")
     localize: LocalizeConfig = Field(default_factory=LocalizeConfig, description="localisation")
     mapping: MapConfig = Field(default_factory=MapConfig, alias="map", description="references among themselves")
+    engine: EngineConfig = Field(default_factory=EngineConfig, description="who does the work")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the networks")
     sampling: SamplingConfig = Field(default_factory=SamplingConfig, description="points to ask for imagery at")
     fetch: FetchConfig = Field(default_factory=FetchConfig, description="fetching of references")

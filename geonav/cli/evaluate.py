@@ -9,6 +9,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from geonav.cli.engine_options import (
+    EngineOption,
+    RayAddressOption,
+    ShardOption,
+    WorkersOption,
+    engine_section,
+    shard_of,
+)
 from geonav.cli.evaluate_compare import compare, threshold_of, thresholds_of
 from geonav.cli.evaluate_output import write_evaluation
 from geonav.cli.evaluate_sweep import sweep
@@ -176,6 +184,10 @@ def run(
     precision: PrecisionOption = None,
     as_json: JsonOption = False,
     folder: OutputOption = None,
+    shard: ShardOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Locate every photo of a query set and compare with its true pose; exit code 7 if none was located.
 
@@ -208,12 +220,13 @@ def run(
         "local": {"model": model, "matcher": matcher},
         "global": {"descriptor": descriptor},
         "search": search,
+        "engine": engine_section(engine, ray_address, workers),
     }
     config = session.config(overrides)
     references = open_database(config)
     if retrieval_only:
-        if distractors or threshold or drop_leaks:
-            msg = "--retrieval-only counts recall alone: leave out --distractors, --threshold and --drop-leaks"
+        if distractors or threshold or drop_leaks or shard:
+            msg = "--retrieval-only counts recall alone: leave out --distractors, --threshold, --drop-leaks and --shard"
             raise UsageError(msg)
         if queries.is_file():
             msg = f"--retrieval-only takes a database, which {queries} is not: leave it out, recall is counted anyway"
@@ -230,7 +243,7 @@ def run(
     from geonav.evaluation.experiment import Experiment, evaluate
 
     near_enough, command = thresholds_of(threshold), tuple(sys.argv[1:])
-    experiment = Experiment(exp_name, tuple(distractors or ()), near_enough, command, drop_leaks)
+    experiment = Experiment(exp_name, tuple(distractors or ()), near_enough, command, drop_leaks, shard_of(shard))
     if folder is None:
         whole = queries.resolve()
         folder = RUNS_FOLDER / checked_uid(exp_name or (whole.name if whole.is_dir() else whole.stem))

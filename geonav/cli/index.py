@@ -7,6 +7,14 @@ from typing import Annotated
 import typer
 
 from geonav.cli import output
+from geonav.cli.engine_options import (
+    EngineOption,
+    RayAddressOption,
+    ShardOption,
+    WorkersOption,
+    engine_section,
+    shard_of,
+)
 from geonav.cli.options import (
     AggregationOption,
     BackboneOption,
@@ -34,6 +42,7 @@ from geonav.cli.options import (
 )
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
+from geonav.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Compute what locating needs; resumes.")
 
@@ -57,6 +66,10 @@ def local(
     batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
+    shard: ShardOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find and describe the keypoints of every photo that lacks them."""
@@ -71,9 +84,10 @@ def local(
         "max_side_px": max_side_px,
         "batch_size": batch_size,
     }
-    config = session.config({"database": database, "device": device, "precision": precision, "local": section})
+    work = {"device": device, "precision": precision, "engine": engine_section(engine, ray_address, workers)}
+    config, part = session.config({"database": database, "local": section, **work}), shard_of(shard)
     with progress_bars(session) as on_progress:
-        report = index_local(open_database(config), config, on_progress)
+        report = index_local(open_database(config), config, on_progress, shard=part)
     output.write_index(report, as_json=as_json)
 
 
@@ -98,6 +112,10 @@ def global_(
     precision: PrecisionOption = None,
     seed: SeedOption = None,
     retrain: RetrainOption = False,
+    shard: ShardOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Describe every photo as a whole and index the vectors; missing local features are computed first."""
@@ -119,7 +137,11 @@ def global_(
         "milvus_uri": milvus_uri,
     }
     shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
-    config = session.config({**shared, "global": section})
+    work = {"engine": engine_section(engine, ray_address, workers)}
+    config, part = session.config({**shared, **work, "global": section}), shard_of(shard)
+    if retrain and part is not None:
+        msg = "--retrain learns from the whole database and --shard looks at a part of it: leave one out"
+        raise UsageError(msg)
     with progress_bars(session) as on_progress:
-        report = index_global(open_database(config), config, on_progress, retrain=retrain)
+        report = index_global(open_database(config), config, on_progress, retrain=retrain, shard=part)
     output.write_index(report, as_json=as_json)

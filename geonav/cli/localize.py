@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geonav.cli.engine_options import (
+    EngineOption,
+    RayAddressOption,
+    ShardOption,
+    WorkersOption,
+    engine_section,
+    shard_of,
+)
 from geonav.cli.localize_exports import InPlaceOption, KmlOption, LocalizeExports, WriteExifOption
 from geonav.cli.localize_input import PhotoInput, WatchOption
 from geonav.cli.localize_page import HtmlOption, LocalizePage
@@ -46,13 +55,14 @@ from geonav.cli.sequence import (
     SequenceRun,
 )
 from geonav.cli.session import Session, open_database
-from geonav.errors import InputError
+from geonav.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from geonav.config import GeonavConfig
+    from geonav.data.database import Database
     from geonav.data.progress import OnProgress
-    from geonav.data.results import LocalizationResult
     from geonav.geometry.camera import Camera
-    from geonav.pipeline.localize import Localizer
+    from geonav.pipeline.locating import Located
 
 CameraOption = Annotated[
     str | None,
@@ -80,7 +90,7 @@ GeoJsonOption = Annotated[
 ]
 
 
-def localize(  # noqa: PLR0915 - one statement an option
+def localize(
     context: typer.Context,
     photos: Annotated[
         list[Path] | None,
@@ -118,10 +128,14 @@ def localize(  # noqa: PLR0915 - one statement an option
     max_speed: MaxSpeedOption = None,
     gpx: GpxOption = None,
     watch: WatchOption = None,
+    shard: ShardOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Locate photos; the exit code is 0 if all were located, 6 if some, 7 if none."""
     session = Session.of(context)
-    source = PhotoInput(photos or [], watch, sequence)
+    source = PhotoInput(photos or [], watch, sequence, shard_of(shard))
     asked = SequenceAsked(sequence, frame_rate, max_speed, gpx, geojson, as_json)
     asked.check(has_photos=source.has_photos, write_exif=write_exif)
     writer = ResultWriter(as_json=as_json, geojson=geojson, streams=source.streams)
@@ -142,32 +156,24 @@ def localize(  # noqa: PLR0915 - one statement an option
         "localize": section,
         "search": search,
     }
-    config = session.config({**overrides, **networks})
+    config = session.config({**overrides, **networks, "engine": engine_section(engine, ray_address, workers)})
     given = None if camera is None else _parsed(camera)
     if mask is not None and not mask.is_file():
         msg = f"there is no mask {mask}: name a picture of the photos' size, black where they must not be looked at"
         raise InputError(msg)
     references = open_database(config)
-    from geonav.pipeline.localize import Localizer
-
-    localizer = Localizer(references, config)
     if sequence is not None:
-        track = SequenceRun(localizer, asked, (given, mask))
-        try:
-            with progress_bars(session) as on_progress:
-                track.locate(on_progress)
-        finally:
-            track.write(exports.add)  # also what was found before an interruption
-            exports.write()
-        track.check()
-        exports.check()
+        _locate_sequence((references, config), asked, (given, mask), exports, session)
         return
     try:
-        with progress_bars(session, is_on=not source.streams) as on_progress:
-            for result in _located(localizer, source, (given, mask), on_progress, page.on_matched):
-                writer.add(result)
-                exports.add(result)
-                page.add(result)
+        with (
+            progress_bars(session, is_on=not source.streams) as on_progress,
+            closing(_located(references, config, source, (given, mask, page.is_wanted), on_progress)) as located,
+        ):
+            for found in located:
+                writer.add(found.result)
+                exports.add(found.result)
+                page.add(found.result, found.matches)
     except KeyboardInterrupt:
         if watch is None:
             raise  # the usual end of watching
@@ -185,25 +191,46 @@ def _parsed(camera: str) -> Camera:
     return Camera.parse(camera)
 
 
-def _located(
-    localizer: Localizer,
-    photos: PhotoInput,
+def _locate_sequence(
+    against: tuple[Database, GeonavConfig],
+    asked: SequenceAsked,
     given: tuple[Camera | None, Path | None],
-    on_progress: OnProgress | None,
-    further: dict[str, Any],
-) -> Iterator[LocalizationResult]:
-    """One result a photo, in order; a photo that cannot be read is not located, and says why."""
-    from geonav import __version__
-    from geonav.data.progress import ProgressEvent, announce
-    from geonav.data.results import LocalizationResult
-    from geonav.errors import ImageError
+    exports: LocalizeExports,
+    session: Session,
+) -> None:
+    from geonav.pipeline.localize import Localizer
 
-    camera, mask = given
-    for done, photo in enumerate(photos, start=1):
-        try:
-            yield localizer.locate(photo, camera=camera, mask=mask, **further)
-        except ImageError as error:
-            yield LocalizationResult(
-                query=str(photo), status="not_located", reason=str(error), geonav_version=__version__
-            )
-        announce(on_progress, ProgressEvent("localize", done, len(photos.named), photo.name))
+    _check_is_local(against[1], "--sequence")
+    track = SequenceRun(Localizer(*against), asked, given)
+    try:
+        with progress_bars(session) as on_progress:
+            track.locate(on_progress)
+    finally:
+        track.write(exports.add)  # also what was found before an interruption
+        exports.write()
+    track.check()
+    exports.check()
+
+
+def _located(
+    references: Database,
+    config: GeonavConfig,
+    photos: PhotoInput,
+    given: tuple[Camera | None, Path | None, bool],
+    on_progress: OnProgress | None,
+) -> Generator[Located, None, None]:
+    """What is found of each photo, in order."""
+    from geonav.pipeline.localize import Localizer
+    from geonav.pipeline.locating import Given, LocateWorker, locate_photos
+
+    if photos.streams:
+        _check_is_local(config, "what comes one by one, from - or --watch,")
+        yield from LocateWorker(Localizer(references, config), Given(*given)).work(photos)
+    else:
+        yield from locate_photos(references, config, photos.named, Given(*given), on_progress)
+
+
+def _check_is_local(config: GeonavConfig, what: str) -> None:
+    if config.engine.name != "local":
+        msg = f"{what} is located by this process alone: leave out --engine {config.engine.name}"
+        raise UsageError(msg)

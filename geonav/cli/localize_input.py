@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from geonav.data.shards import Shard, share
 from geonav.errors import InputError, UsageError
 
 STDIN = Path("-")
@@ -29,11 +30,13 @@ WatchOption = Annotated[
 class PhotoInput:
     """The photos to locate, which need not all be there yet."""
 
-    def __init__(self, photos: Sequence[Path], watch: Path | None, sequence: Path | None) -> None:
-        """Look at what does not go together.
+    def __init__(
+        self, photos: Sequence[Path], watch: Path | None, sequence: Path | None, shard: Shard | None = None
+    ) -> None:
+        """Look at what does not go together; of the photos only those of the ``shard`` are taken.
 
         Raises:
-            UsageError: photos and a folder, two kinds of folder, or ``-`` beside other names.
+            UsageError: photos and a folder, two kinds of folder, ``-`` beside other names, or a share of a sequence.
             InputError: there is no such folder.
         """
         if watch is not None and (photos or sequence is not None):
@@ -45,7 +48,12 @@ class PhotoInput:
         if watch is not None and not watch.is_dir():
             msg = f"there is no folder {watch} to watch: make it first"
             raise InputError(msg)
-        self._photos, self._watch = photos, watch
+        if shard is not None and sequence is not None:
+            msg = "--shard takes photos apart that --sequence takes together: leave one out"
+            raise UsageError(msg)
+        self._photos, self._watch, self._shard, self._is_any = photos, watch, shard, bool(photos)
+        if not self.streams:
+            self._photos = share(shard, photos, str)
 
     @property
     def named(self) -> Sequence[Path]:
@@ -60,13 +68,14 @@ class PhotoInput:
     @property
     def has_photos(self) -> bool:
         """Whether there are or may come any."""
-        return self.streams or bool(self._photos)
+        return self.streams or self._is_any
 
     def __iter__(self) -> Iterator[Path]:
         """One photo after the other; of a watched folder until the program is interrupted."""
-        if self._watch is not None:
-            return watched(self._watch)
-        return _named_on_stdin() if self.streams else iter(self._photos)
+        if not self.streams:
+            return iter(self._photos)
+        photos = _named_on_stdin() if self._watch is None else watched(self._watch)
+        return (photo for photo in photos if self._shard is None or self._shard.holds(str(photo)))
 
 
 def watched(folder: Path, poll_s: float = _POLL_S) -> Iterator[Path]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -42,19 +43,17 @@ class LocalizePage:
             msg = f"--html {html} is a folder, or is in none: name a file in a folder that exists"
             raise InputError(msg)
         self._html = html
-        self._last: list[ViewMatches] = []
         self._photos: list[tuple[LocalizationResult, list[ViewMatches]]] = []
 
     @property
-    def on_matched(self) -> dict[str, Any]:
-        """What to ask the localizer for besides the result: nothing where no page is written."""
-        return {} if self._html is None else {"on_matched": self._last.extend}
+    def is_wanted(self) -> bool:
+        """Whether matches are asked for besides results: not where no page is written."""
+        return self._html is not None
 
-    def add(self, result: LocalizationResult) -> None:
-        """Take the result whose matches came last."""
-        if self._html is not None:
-            self._photos.append((result, [*self._last]))
-        self._last.clear()
+    def add(self, result: LocalizationResult, matches: Sequence[ViewMatches]) -> None:
+        """Take the result of the next photo and its matches."""
+        if self.is_wanted:
+            self._photos.append((result, list(matches)))
 
     def write(self, references: Database) -> None:
         """Write the page.

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from geonav.cli.engine_options import (
+    EngineOption,
+    RayAddressOption,
+    ShardOption,
+    WorkersOption,
+    engine_section,
+    shard_of,
+)
 from geonav.cli.mapping_output import write_map_report
 from geonav.cli.options import (
     DatabaseOption,
@@ -18,12 +26,15 @@ from geonav.cli.options import (
     SeedOption,
     setting,
 )
+from geonav.cli.output import write_json
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
-from geonav.errors import InputError
+from geonav.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from geonav.config import GeonavConfig
     from geonav.data.database import Database
+    from geonav.data.shards import Shard
     from geonav.pipeline.mapping.report import MapReport
 
 app = typer.Typer(
@@ -71,20 +82,48 @@ def build(
     seed: SeedOption = None,
     rebuild: RebuildOption = False,
     html: HtmlOption = None,
+    shard: ShardOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Match all references and adjust them together; resumes."""
+    """Match all references and adjust them together; resumes.
+
+    With --shard a share of the pairs is matched, and nothing adjusted: a run without it does that.
+    """
     from geonav.pipeline.mapping.build import build_map
 
     _check_page(html)
+    part = shard_of(shard)
     session = Session.of(context)
     section = _section(neighbours, similar, radius, max_views, sequence_std_m)
     shared = {"database": database, "device": device, "precision": precision, "seed": seed}
-    config = session.config({**shared, "local": {"model": model, "matcher": matcher}, "map": section})
+    networks = {"local": {"model": model, "matcher": matcher}, "engine": engine_section(engine, ray_address, workers)}
+    config = session.config({**shared, **networks, "map": section})
     opened = open_database(config)
+    if part is not None:
+        if rebuild or html is not None:
+            msg = "--shard matches pairs alone: leave out --rebuild and --html, which go with the run of everything"
+            raise UsageError(msg)
+        _match_share(session, opened, config, part, as_json=as_json)
+        return
     with progress_bars(session) as on_progress:
         report = build_map(opened, config, rebuild=rebuild, on_progress=on_progress)
     _write(opened, report, html, as_json=as_json)
+
+
+def _match_share(session: Session, database: Database, config: GeonavConfig, part: Shard, *, as_json: bool) -> None:
+    from geonav.pipeline.mapping.shares import match_share
+
+    with progress_bars(session) as on_progress:
+        report = match_share(database, config, part, on_progress)
+    if as_json:
+        write_json(report)
+        return
+    typer.echo(f"{report.matched} pairs matched, {report.reused} there already")
+    if report.note:
+        typer.echo(report.note)
 
 
 @app.command("add")
@@ -101,6 +140,9 @@ def add(
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     seed: SeedOption = None,
+    engine: EngineOption = None,
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring references that were added since into the map; resumes."""
@@ -109,7 +151,8 @@ def add(
     session = Session.of(context)
     section = _section(neighbours, similar, radius, max_views, sequence_std_m)
     shared = {"database": database, "device": device, "precision": precision, "seed": seed}
-    config = session.config({**shared, "local": {"model": model, "matcher": matcher}, "map": section})
+    networks = {"local": {"model": model, "matcher": matcher}, "engine": engine_section(engine, ray_address, workers)}
+    config = session.config({**shared, **networks, "map": section})
     opened = open_database(config)
     with progress_bars(session) as on_progress:
         report = add_to_map(opened, config, on_progress)
@@ -125,7 +168,7 @@ def report_(
     as_json: JsonOption = False,
 ) -> None:
     """Say how far each reference moved, which are suspect, and what hangs by a thread."""
-    from geonav.pipeline.mapping.build import map_report
+    from geonav.pipeline.mapping.report import map_report
 
     _check_page(html)
     opened = open_database(Session.of(context).config({"database": database}))

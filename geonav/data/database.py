@@ -10,7 +10,7 @@
     |  `- vlad_descriptor.npy      (D,) float32
     `- .geonav/                    geonav's own
        |- database.json            schema_version, origin, alt_datum
-       |- lock                     one writer at a time
+       |- lock, lock-1-of-16       one writer at a time, or one of each share
        |- settings/<model>.json    what the local features were made with
        |- index/<descriptor>/      global indexes
        |- packed/<model>/          local features of a large database again
@@ -39,6 +39,7 @@ from geonav.data.local_store import features_are_current, load_features, load_ve
 from geonav.data.locks import WriterLock
 from geonav.data.metadata import ImageMetadata, parse_metadata
 from geonav.data.names import checked_name, checked_uid
+from geonav.data.shards import Shard
 from geonav.errors import DatabaseError
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 
@@ -283,13 +284,9 @@ class Database:
         atomic_write_json(self._own_folder("settings") / f"{checked_name(model)}.json", settings)
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only writer, once or again; DatabaseError where another live process is.
-
-        Raises:
-            StorageError: the database cannot be written.
-        """
-        with self._lock.held(self._own_folder() / "lock"):
+    def lock(self, shard: Shard | None = None) -> Iterator[None]:
+        """Be the only writer, or that of a share, once or again; DatabaseError where another live process is."""
+        with self._lock.held(self._own_folder() / "lock", shard):
             yield
 
     def _own_folder(self, name: str = "") -> Path:

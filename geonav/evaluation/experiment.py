@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from geonav import __version__
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.places import Places
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.results import LocalizationResult
-from geonav.errors import ImageError, UsageError
+from geonav.data.shards import Shard
+from geonav.errors import UsageError
 from geonav.evaluation import provenance
 from geonav.evaluation.leaks import checked_for_leaks
+from geonav.evaluation.locating import locate_queries
 from geonav.evaluation.metrics import Threshold
 from geonav.evaluation.outputs import changed_since, known_leaks, references_of, write_outputs
-from geonav.evaluation.query_set import (
-    Query,
-    check_not_swapped,
-    joined,
-    nearest_m,
-    read_distractors,
-    read_query_set,
-    truth_of,
-)
-from geonav.evaluation.record import NUM_HITS, QueryRecord, QueryScore, RetrievedReference, RunInfo
+from geonav.evaluation.query_set import check_not_swapped, joined, read_distractors, read_query_set
+from geonav.evaluation.record import QueryScore, RunInfo
 from geonav.evaluation.resume import check_is_run, resumed
 from geonav.evaluation.run_folder import Run, append, read_info, read_run, write_info
 from geonav.evaluation.scoring import score_run
+from geonav.evaluation.sharding import part_of, taken_over
 from geonav.evaluation.summary import summarise
-from geonav.pipeline.candidates import DEPTH
-from geonav.pipeline.hits import Retrieved
+from geonav.pipeline.engines.registry import here
 from geonav.pipeline.localize import Localizer
-from geonav.pipeline.retrieval import is_itself
-from geonav.pipeline.view_matches import ViewMatches, view_matches_path, write_view_matches
+from geonav.pipeline.stored import with_recorded
 
 # Memory is noted anew once it has grown by so much: a file a photo is too much to write.
 _NOTED_BEYOND = 1.02
@@ -76,6 +66,7 @@ class Experiment:
         thresholds: metres and degrees to count by, besides the field's and LaMAR's.
         command: arguments to remember.
         drop_leaks: score without the queries that references give away; they are located and recorded all the same.
+        shard: locate its queries alone, into a folder of its own inside the run's; a run of all takes them from there.
     """
 
     name: str | None = None
@@ -83,6 +74,7 @@ class Experiment:
     thresholds: Sequence[Threshold] = ()
     command: Sequence[str] = field(default_factory=tuple)
     drop_leaks: bool = False
+    shard: Shard | None = None
 
 
 def evaluate(
@@ -181,15 +173,20 @@ def _run(
     check_not_swapped(query_set, asked.queries, places)
     queries = joined(asked.queries, read_distractors(experiment.distractors))
     check_is_run(folder)
-    localizer = Localizer(references, config)
-    info = _info(experiment.name or asked.name, str(query_set), experiment, localizer)
+    localizer = Localizer(references, here(config))
+    info = _info(
+        experiment.name or asked.name, str(query_set), experiment, localizer, with_recorded(config, references)
+    )
     info = info.model_copy(update={"notes": list(asked.notes)})
-    done = resumed(folder, info, queries)
-    locating = _Locating(localizer, places, folder)
-    for number, query in enumerate(queries[done:], start=done + 1):
-        append(folder, *locating.locate(query))
-        _note_memory(folder)
-        announce(on_progress, ProgressEvent("evaluate", number, len(queries), query.name))
+    part, folder = part_of(queries, folder, experiment.shard)
+    done = resumed(folder, info, part)
+    taken = taken_over(folder, info, part[done:])
+    left = [query for query in part[done:] if query.name not in taken]
+    with closing(locate_queries(localizer, config, left, folder)) as located:
+        for number, query in enumerate(part[done:], start=done + 1):
+            append(folder, *(taken[query.name]() if query.name in taken else next(located)))
+            _note_memory(folder)
+            announce(on_progress, ProgressEvent("evaluate", number, len(part), query.name))
     return read_run(folder)
 
 
@@ -200,7 +197,7 @@ def _note_memory(folder: Path) -> None:
         write_info(folder, info.model_copy(update={"peak_memory_bytes": peak}))
 
 
-def _info(name: str, query_set: str, experiment: Experiment, localizer: Localizer) -> RunInfo:
+def _info(name: str, query_set: str, experiment: Experiment, localizer: Localizer, config: GeonavConfig) -> RunInfo:
     references, origin = localizer.database, localizer.database.frame.origin
     return RunInfo(
         name=name,
@@ -212,75 +209,11 @@ def _info(name: str, query_set: str, experiment: Experiment, localizer: Localize
         origin=(origin.lat_deg, origin.lng_deg, origin.alt_m),
         alt_datum=references.alt_datum,
         num_references=len(references),
-        stamps=provenance.stamps(references, localizer.config),
-        config=provenance.configuration(localizer.config),
+        stamps=provenance.stamps(references, config),
+        config=provenance.configuration(config),
         versions=provenance.versions(),
         weights=provenance.weights(localizer.settings),
-        machine=provenance.machine(localizer.config),
+        machine=provenance.machine(config),
         git=provenance.git_state(),
-        seed=localizer.config.seed,
+        seed=config.seed,
     )
-
-
-class _Locating:
-    """Locates queries one after the other and keeps what speaks for each result."""
-
-    def __init__(self, localizer: Localizer, places: Places, folder: Path) -> None:
-        self._localizer = localizer
-        self._places = places
-        self._folder = folder
-        self._references = localizer.database
-        (folder / "matches").mkdir(exist_ok=True)
-
-    def locate(self, query: Query) -> tuple[QueryRecord, LocalizationResult]:
-        """What was asked and what was found; a photo that cannot be read is one that was not located."""
-        found: list[Retrieved] = []
-        matches: list[ViewMatches] = []
-        unreadable: str | None = None
-        try:
-            result = self._localizer.locate(
-                query.photo,
-                camera=query.camera,
-                mask=query.mask,
-                camera_source="metadata" if query.from_database else "given",
-                on_retrieved=found.append,
-                on_matched=matches.extend,
-            )
-        except ImageError as error:
-            unreadable = str(error)
-            result = LocalizationResult(
-                query=str(query.photo), status="not_located", reason=unreadable, geonav_version=__version__
-            )
-        if matches:
-            write_view_matches(view_matches_path(self._folder, query.name), matches)
-        return self._record(query, found[0] if found else Retrieved(), unreadable), result
-
-    def _record(self, query: Query, retrieved: Retrieved, unreadable: str | None) -> QueryRecord:
-        sha256 = query.sha256()
-        others = (hit for hit in retrieved.hits if not is_itself(self._references, hit.uid, sha256))
-        hits = list(islice(others, NUM_HITS))
-        rows = self._places.rows_of([hit.uid for hit in hits]).tolist()
-        lat, lng = ([_known(column, row) for row in rows] for column in (self._places.lat, self._places.lng))
-        return QueryRecord(
-            name=query.name,
-            photo=str(query.photo.absolute()),
-            sha256=sha256,
-            error=unreadable,
-            mask=query.mask_path,
-            camera=query.camera_text,
-            is_distractor=query.is_distractor,
-            truth=truth_of(query, self._references.frame, self._references.alt_datum),
-            groups=query.groups,
-            captured_at=query.captured_at,
-            sequence=query.sequence,
-            retrieved=tuple(
-                RetrievedReference(uid=hit.uid, similarity=round(hit.similarity, 6), lat=lat[i], lng=lng[i])
-                for i, hit in enumerate(hits)
-            ),
-            num_asked=min(NUM_HITS, DEPTH * self._localizer.config.localize.top_k),
-            nearest_reference_m=None if query.is_distractor else nearest_m(query, self._places),
-        )
-
-
-def _known(column: np.ndarray[Any, np.dtype[np.float64]], row: int) -> float | None:
-    return float(column[row]) if row >= 0 and np.isfinite(column[row]) else None

@@ -21,8 +21,8 @@ from geonav.errors import DatabaseError
 from geonav.retrieval.shelf import STAMP_FILE
 
 _PACKAGES = ("torch", "kornia", "faiss-cpu", "pycolmap", "numpy", "pyproj", "pillow", "transformers", "onnxruntime")
-# Settings that say where things lie, not what is computed.
-_PLACES = ("database", "cache_dir")
+# Settings that say where things lie and who computes, not what is computed.
+_PLACES = ("database", "cache_dir", "engine")
 _GIT_SECONDS = 5.0
 
 

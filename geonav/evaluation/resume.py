@@ -26,7 +26,7 @@ def check_is_run(folder: Path) -> None:
     if read_info(folder) is not None or not folder.exists():
         return
     with storage_errors(folder):
-        if any(folder.iterdir()):
+        if any(not item.name.startswith("shard-") for item in folder.iterdir()):
             msg = f"{folder} is no run folder and not empty: choose another --exp-name or --output"
             raise UsageError(msg)
 
@@ -42,10 +42,10 @@ def resumed(folder: Path, info: RunInfo, queries: Sequence[Query]) -> int:
         write_info(folder, info)
         return 0
     run = read_run(folder)
-    difference = _difference(old, info) or other_queries(run, queries)
-    if difference:
+    problem = difference(old, info) or other_queries(run, queries)
+    if problem:
         msg = (
-            f"{folder} holds another experiment ({difference}): choose another --exp-name or --output, or remove the"
+            f"{folder} holds another experiment ({problem}): choose another --exp-name or --output, or remove the"
             " folder"
         )
         raise UsageError(msg)
@@ -71,7 +71,7 @@ def other_queries(run: Run, queries: Sequence[Query]) -> str | None:
     return None
 
 
-def _difference(old: RunInfo, new: RunInfo) -> str | None:
+def difference(old: RunInfo, new: RunInfo) -> str | None:
     """The first thing that makes two runs different experiments, in words."""
     before, after = (_flat(info.model_dump(mode="json", exclude=_INCIDENTAL)) for info in (old, new))
     for name in sorted({*before, *after}):

@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.files import atomic_write_json, storage_errors
 from geonav.data.images import read_image
 from geonav.data.places import Places
+from geonav.data.shards import Shard
 from geonav.data.stamps import stamp as stamp_of
 from geonav.errors import DatabaseError
-from geonav.pipeline.kinship import hint_at_growth, sample, spread
-from geonav.pipeline.projection import Projection
-from geonav.pipeline.stored import (
-    FeatureSequence,
-    Journal,
-    LearnedArrays,
-    PictureSequence,
-    StoredFeatures,
-    filled,
-    fingerprint,
+from geonav.pipeline.global_settings import (
+    SETTINGS_FILE,
+    base_settings,
+    descriptor_of,
+    file_size,
+    not_indexed,
+    place_of,
+    remembered,
 )
+from geonav.pipeline.journal import Journal
+from geonav.pipeline.kinship import sample
+from geonav.pipeline.projection import Projection
+from geonav.pipeline.stored import StoredFeatures, fingerprint
+from geonav.pipeline.teaching import Teacher
 from geonav.retrieval.base import VectorIndex, Vectors
 from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
-from geonav.retrieval.milvus_rows import MilvusPlace
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
-from geonav.vision.registries import DESCRIPTORS
 
 logger = logging.getLogger(__name__)
 
-_JOURNAL_FILE = "journal.jsonl"
-_LEARNED_FILE = "learned.npz"
-_SETTINGS_FILE = "settings.json"
-# Photos that a descriptor learns from at most, spread over the database.
-_MAX_SAMPLES = 1000
 # Vectors that a PCA is learned from at most.
 _MAX_VECTORS = 10_000
 _MAX_NUMBERS = 1 << 28  # in all of them: 1 GiB of a temporary file
 _VECTORS_AT_ONCE = 1000
-_NUM_PHOTOS = "num_photos"
 
 
 class GlobalStage:
@@ -61,14 +54,16 @@ class GlobalStage:
         features: StoredFeatures,
         section: GlobalConfig,
         learned: str,
+        shard: Shard | None = None,
     ) -> None:
         """Bind the parts; ``section`` says how to index, ``learned`` is the fingerprint of what was learned."""
+        self._shard = shard
         self._database = database
         self._features = features
         self._folder = database.index_dir(descriptor.name)
         self.name = descriptor.name
         self.descriptor = descriptor
-        self.settings = {**_base_settings(descriptor, features), "learned": learned}
+        self.settings = {**base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
         self._section = section
         self._projection = Projection(self._folder, section, self.stamp, descriptor.usual_pca)
@@ -98,15 +93,15 @@ class GlobalStage:
         Raises:
             DatabaseError: there is none with these settings.
         """
-        descriptor, learned, section = _descriptor(database, config)
-        arrays = learned.read(stamp_of(_base_settings(descriptor, features)))
+        descriptor, learned, section = descriptor_of(database, config)
+        arrays = learned.read(stamp_of(base_settings(descriptor, features)))
         if arrays is None:
-            raise DatabaseError(_not_indexed(database, descriptor, config))
+            raise DatabaseError(not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
         stage = cls(database, descriptor, features, section, fingerprint(arrays))
         if not stage._projection.load():
-            raise DatabaseError(_not_indexed(database, descriptor, config))
+            raise DatabaseError(not_indexed(database, descriptor, config))
         stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index, place_of(section))
         return stage
 
@@ -119,43 +114,53 @@ class GlobalStage:
         *,
         retrain: bool,
         uids: Sequence[str],
+        shard: Shard | None = None,
     ) -> Self:
         """Open a stage to be completed; what the descriptor needs to learn is learned from ``uids`` if need be.
+
+        For a ``shard`` its index stays closed: another part of it may be described elsewhere at the same time.
 
         Raises:
             DatabaseError: there is nothing to learn from.
             StorageError: the disk is full, read-only or not permitted.
         """
-        descriptor, learned, section = _descriptor(database, config)
+        descriptor, learned, section = descriptor_of(database, config)
         choose_kind(section.index, len(uids))
         folder = database.index_dir(descriptor.name)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        base = stamp_of(_base_settings(descriptor, features))
-        arrays = None if retrain else learned.read(base)
-        if arrays is None or not _is_taken_over(descriptor, arrays):
-            if descriptor.needs_training:
-                logger.info("learning what %s needs from %s", descriptor.name, database.path)
-                some = spread(uids, _MAX_SAMPLES)
-                is_picture = descriptor.source == "pixels"
-                descriptor.train(PictureSequence(database, some) if is_picture else FeatureSequence(features, some))
-            arrays = {**descriptor.learned(), _NUM_PHOTOS: np.array(len(uids))}
-            learned.write(base, arrays)
-        if descriptor.needs_training:
-            hint_at_growth(descriptor.name, int(arrays.get(_NUM_PHOTOS, len(uids))), len(uids))
-        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        teacher = Teacher(database, features, descriptor, learned)
+        arrays = teacher.taught(uids, retrain=retrain) if shard is None else teacher.taught_once(uids)
+        stage = cls(database, descriptor, features, section, fingerprint(arrays), shard)
         stage._journal.start()
-        atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
+        atomic_write_json(folder / SETTINGS_FILE, {**stage.settings, **remembered(section)})
         try:
-            if not retrain and stage._projection.load():
+            if shard is None and not retrain and stage._projection.load():
                 stage._index = open_index(folder, stage._projection.stamp, place=place_of(section))
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
 
+    @classmethod
+    def for_describing(cls, database: Database, config: GeonavConfig, features: StoredFeatures, stamp: str) -> Self:
+        """Open a stage whose vectors are made here and noted elsewhere; ``stamp`` is the one they must be of.
+
+        Raises:
+            DatabaseError: this machine's weights or settings are others.
+        """
+        descriptor, learned, section = descriptor_of(database, config)
+        arrays = learned.read(stamp_of(base_settings(descriptor, features))) or {}
+        if arrays and descriptor.needs_training:
+            descriptor.load(arrays)
+        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        if stage.stamp != stamp:
+            msg = f"{descriptor.name} has other weights or settings here than where the work is given out: see to both"
+            raise DatabaseError(msg)
+        return stage
+
     @cached_property
     def _journal(self) -> Journal:
-        return Journal(self._folder / _JOURNAL_FILE, self.stamp)
+        return Journal(self._folder, self.stamp, self._shard)
 
     def _some_vectors(self, uids: Sequence[str]) -> Iterator[Vectors]:
         """The entries' stored vectors, some at a time."""
@@ -167,7 +172,15 @@ class GlobalStage:
         return self._journal.has(uid, self._made_of(uid)) and self._database.has_global(uid, self.name)
 
     def describe(self, uid: str) -> None:
-        """Make and store an entry's vector.
+        """Make and store an entry's vector, and note it.
+
+        Raises:
+            GeonavError: as :meth:`make`.
+        """
+        self.note(uid, self.make(uid))
+
+    def make(self, uid: str) -> str:
+        """Make and store an entry's vector; what it was made of, to be noted.
 
         Raises:
             GeonavError: the entry's features or picture cannot be read, or nothing can be written.
@@ -178,7 +191,16 @@ class GlobalStage:
         else:
             vector = self.descriptor.describe(read_image(self._database.image_path(uid)).pixels)
         self._database.write_global(uid, self.name, vector)
+        return made_of
+
+    def note(self, uid: str, made_of: str) -> None:
+        """Note that an entry's vector is stored."""
         self._journal.add(uid, made_of)
+
+    def take_over_shares(self) -> None:
+        """Take what shares described: out of the stored index, which may hold older vectors, and into the journal."""
+        self.forget(self._journal.of_shares)
+        self._journal.take_over()
 
     def forget(self, uids: Sequence[str]) -> None:
         """Take entries that will be described anew out of the stored index, lest a kill leave old vectors in it."""
@@ -232,71 +254,5 @@ class GlobalStage:
 
     def _made_of(self, uid: str) -> str:
         """What an entry's vector depends on besides the settings: its picture, and its features if those are used."""
-        size = _file_size(self._database.image_path(uid))
+        size = file_size(self._database.image_path(uid))
         return f"{self._features.stamp_of(uid)}-{size}" if self.descriptor.source == "features" else str(size)
-
-
-def place_of(section: GlobalConfig) -> MilvusPlace | None:
-    """Where ``[global]`` has an index in Milvus lie; None for beside the index.
-
-    Raises:
-        UsageError: that is no place.
-    """
-    token = section.milvus_token.get_secret_value() if section.milvus_token is not None else ""
-    return MilvusPlace.of(section.milvus_uri, token)
-
-
-def _not_indexed(database: Database, descriptor: GlobalDescriptor, config: GeonavConfig) -> str:
-    was_indexed = (database.index_dir(descriptor.name) / _SETTINGS_FILE).exists()
-    state = "was indexed with other settings" if was_indexed else "is not indexed"
-    model = config.local.model
-    return (
-        f"{database.path} {state} for {descriptor.name} over {model} features: run `geonav index global --model "
-        f"{model}`, or give the settings it was indexed with, such as --model"
-    )
-
-
-def _remembered(section: GlobalConfig) -> dict[str, Any]:
-    """What a later command needs and no vector depends on: where weights lie, and how vectors are indexed."""
-    asked = {"pca": section.pca, "whitening": section.whitening, "index": section.index}
-    place = place_of(section)
-    if place is not None and place.uri:
-        asked["milvus_uri"] = place.uri
-    return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
-
-
-def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GlobalConfig]:
-    """The descriptor of ``config``, with the settings of the database's own where ``config`` does not set them."""
-    name = config.retrieval.descriptor
-    folder = database.index_dir(DESCRIPTORS.stem(name))
-    try:
-        recorded = dict(json.loads((folder / _SETTINGS_FILE).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        recorded = {}
-    section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
-    descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
-    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), section
-
-
-def _is_taken_over(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]]) -> bool:
-    """Load what was learned earlier; False where it is broken and must be learned again."""
-    try:
-        if descriptor.needs_training:
-            descriptor.load(arrays)
-    except DatabaseError as error:
-        logger.info("learned again: %s", error)
-        return False
-    return True
-
-
-def _base_settings(descriptor: GlobalDescriptor, features: StoredFeatures) -> dict[str, Any]:
-    """The descriptor's settings and, where it uses them, those of the local features."""
-    local = features.stamp if descriptor.source == "features" else None
-    return {**descriptor.settings(), "local": local}
-
-
-def _file_size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

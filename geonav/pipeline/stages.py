@@ -36,7 +36,7 @@ def load_extractor(database: Database, config: GeonavConfig) -> LocalExtractor:
         GeonavError: as :func:`geonav.pipeline.index.index_local`.
     """
     recorded = _recorded_local(database, config)
-    extractor = _extractor(with_recorded(config, database))
+    extractor = make_extractor(with_recorded(config, database))
     settings = extractor.settings()
     if settings != recorded:
         msg = (
@@ -49,7 +49,7 @@ def load_extractor(database: Database, config: GeonavConfig) -> LocalExtractor:
 
 def load_extractor_for_writing(database: Database, config: GeonavConfig) -> LocalExtractor:
     """The extractor of ``config``, whose settings become the database's."""
-    extractor = _extractor(config)
+    extractor = make_extractor(config)
     settings = extractor.settings()
     if database.local_settings(extractor.name) != settings:
         database.set_local_settings(extractor.name, settings)
@@ -115,7 +115,8 @@ def load_global(database: Database, config: GeonavConfig) -> PlaceSearch:
     return PlaceSearch(stage.asking, stage.index, num_missing)
 
 
-def _extractor(config: GeonavConfig) -> LocalExtractor:
+def make_extractor(config: GeonavConfig) -> LocalExtractor:
+    """The extractor of ``config``, whatever the database holds."""
     return cast("LocalExtractor", EXTRACTORS.load(config.local.model).from_config(config))
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
-from geonav.data.files import atomic_save_arrays, atomic_write_bytes, storage_errors
+from geonav.data.files import atomic_save_arrays
 from geonav.data.images import read_image
 from geonav.data.packed import Entry, PackedFeatures, pack
 from geonav.data.progress import OnProgress
@@ -72,6 +71,11 @@ class StoredFeatures:
         self._settings = dict(settings)
         self._stamp = stamp_of(self._settings)
         self.model = str(settings["model"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the extractor."""
+        return dict(self._settings)
 
     @property
     def stamp(self) -> str:
@@ -159,51 +163,6 @@ class PictureSequence(Sequence[NDArray[np.uint8]]):
         return read_image(self._database.image_path(self._uids[index])).pixels
 
 
-class Journal:
-    """Which entries have a global descriptor, made of what; one line appended as each is stored.
-
-    The first line holds the stamp of the settings. A journal of other settings counts for nothing, so the vectors they
-    made are never used; a line cut short by a kill is passed over, and its entry is described again.
-    """
-
-    def __init__(self, path: Path, stamp: str) -> None:
-        """Read the journal at ``path`` if it is of ``stamp``; nothing is written yet."""
-        self._path = path
-        self._stamp = stamp
-        self.is_current = False
-        self._made_of: dict[str, str] = {}
-        for number, line in enumerate(_lines(path)):
-            if number == 0:
-                self.is_current = line == {"stamp": stamp}
-            elif self.is_current and isinstance(line, list) and len(line) == 2:
-                self._made_of[str(line[0])] = str(line[1])
-
-    def start(self) -> None:
-        """Begin anew where the journal on disk is of other settings.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        if not self.is_current:
-            atomic_write_bytes(self._path, (json.dumps({"stamp": self._stamp}) + "\n").encode())
-            self._made_of, self.is_current = {}, True
-
-    def has(self, uid: str, made_of: str) -> bool:
-        """Whether the entry's stored vector was made of this."""
-        return self._made_of.get(uid) == made_of
-
-    def add(self, uid: str, made_of: str) -> None:
-        """Note that the entry's vector is stored.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        with storage_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
-            # The newline goes first as well: a line that a kill cut short must not swallow this one.
-            stream.write("\n" + json.dumps([uid, made_of]) + "\n")
-        self._made_of[uid] = made_of
-
-
 class LearnedArrays:
     """What a global descriptor learned from the database, with the stamp of the settings it was learned with."""
 
@@ -237,16 +196,3 @@ def fingerprint(arrays: Mapping[str, NDArray[Any]]) -> str:
         digest.update(f"{name}{arrays[name].dtype}{arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()[:16]
-
-
-def _lines(path: Path) -> Iterator[Any]:
-    """The JSON values of a file's lines; a line that is none is passed over, a missing file has none."""
-    try:
-        text = path.read_text("utf-8", errors="replace")
-    except OSError:
-        return
-    for line in text.splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue

@@ -1,8 +1,8 @@
 """An index whose vectors Milvus holds and searches (the extra ``milvus``); names and what counts stay with us.
 
 The files of the index are those of every other, but for the rows, which lie in a collection. Rows are only ever added
-to it, under numbers of their own, and the stamp that says how many count is replaced last: what an interrupted run added
-counts for nothing, and rows that were removed are passed over until the whole is written to a new collection.
+to it, under numbers of their own, and the stamp that says how many count is replaced last: what an interrupted run
+added counts for nothing, and rows that were removed are passed over until the whole is written to a new collection.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Vectors as rows of one collection of Milvus: an embedded file (milvus-lite) or a cluster, by the same calls.
 
-See https://milvus.io/docs (MilvusClient). Each row's number is its key and never given twice, so that what our own stamp
-calls stored decides which rows there are, whatever an interrupted run left in the collection.
+See https://milvus.io/docs (MilvusClient). Each row's number is its key and never given twice, so that what our own
+stamp calls stored decides which rows there are, whatever an interrupted run left in the collection.
 """
 
 from __future__ import annotations

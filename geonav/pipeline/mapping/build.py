@@ -15,10 +15,13 @@ from geonav.data.map_store import MapPart, MapStore
 from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.stamps import stamp
 from geonav.errors import DatabaseError
-from geonav.pipeline.index import index_global
+from geonav.pipeline.engines.base import Engine
+from geonav.pipeline.engines.registry import engine_of
+from geonav.pipeline.index import index_global_by
 from geonav.pipeline.mapping.finishing import Finisher
 from geonav.pipeline.mapping.growing import Growth
 from geonav.pipeline.mapping.linking import Linker
+from geonav.pipeline.mapping.matching_work import Matching, linker_of
 from geonav.pipeline.mapping.pairs import Similar, choose_pairs, closing_pairs
 from geonav.pipeline.mapping.parts import connected, divided
 from geonav.pipeline.mapping.report import MapReport
@@ -26,7 +29,7 @@ from geonav.pipeline.mapping.solving import MIN_FRAMES, PartInput
 from geonav.pipeline.mapping.structuring import solve_anew
 from geonav.pipeline.mapping.views import MapView, contradictory_frames, read_views
 from geonav.pipeline.matching import keypoint_noise_px
-from geonav.pipeline.stages import PlaceSearch, load_features, load_global, load_matcher
+from geonav.pipeline.stages import PlaceSearch, load_global
 from geonav.pipeline.stored import with_recorded
 
 logger = logging.getLogger(__name__)
@@ -50,8 +53,8 @@ def build_map(
         StorageError: the disk is full, read-only or not permitted; what was done is kept.
         GeonavError: as :func:`geonav.pipeline.index.index_global`.
     """
-    with database.lock():
-        work = MapWork.of(database, config, on_progress)
+    with database.lock(), engine_of(config) as engine:
+        work = MapWork.of(database, config, on_progress, engine)
         if rebuild:
             work.store.forget_all_but(set(work.store.part_ids()), set())
         links = work.link(None)
@@ -59,24 +62,6 @@ def build_map(
             solved = work.solve(links)
         with work.stage("finish"):
             return work.finish(solved, links)
-
-
-def map_report(database: Database) -> MapReport:
-    """The report of the map that is there.
-
-    Raises:
-        DatabaseError: there is none, or it is broken.
-    """
-    store = MapStore(database)
-    if not store.part_ids():
-        msg = f"{database.path} has no map: run `geonav map build`"
-        raise DatabaseError(msg)
-    mapped = MapReport.of(store)
-    known = {view.uid for part in mapped.parts for view in part.views}
-    alone = [
-        (uid, "it is in no part of the map: run `geonav map build`") for uid in database.uids() if uid not in known
-    ]
-    return mapped.model_copy(update={"alone": alone})
 
 
 def add_to_map(database: Database, config: GeonavConfig, on_progress: OnProgress | None = None) -> MapReport:
@@ -88,11 +73,11 @@ def add_to_map(database: Database, config: GeonavConfig, on_progress: OnProgress
         DatabaseError: there is no map.
         StorageError: the disk is full, read-only or not permitted; the map that was there is kept.
     """
-    with database.lock():
+    with database.lock(), engine_of(config) as engine:
         if not MapStore(database).part_ids():
             msg = f"{database.path} has no map: run `geonav map build`"
             raise DatabaseError(msg)
-        work = MapWork.of(database, config, on_progress)
+        work = MapWork.of(database, config, on_progress, engine)
         grown = Growth(work).grown()
         links = grown.links
         report = MapReport.of(work.store, [*work.left_out, *work.alone(grown.mapped, links)])
@@ -113,15 +98,23 @@ class MapWork:
     store: MapStore
     views: dict[str, MapView]
     left_out: list[tuple[str, str]]
-    linker: Linker
+    matching: Matching
     place: PlaceSearch
     on_progress: OnProgress | None
     num_pairs: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, database: Database, config: GeonavConfig, on_progress: OnProgress | None) -> MapWork:
-        """Index what is not indexed, and read what sources say of each reference.
+    def of(
+        cls,
+        database: Database,
+        config: GeonavConfig,
+        on_progress: OnProgress | None,
+        engine: Engine,
+        *,
+        is_share: bool = False,
+    ) -> MapWork:
+        """Index what is not indexed, but for a share, and read what sources say of each reference.
 
         Raises:
             DatabaseError: fewer references than a map takes.
@@ -133,15 +126,21 @@ class MapWork:
             why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ""
             msg = f"{database.path} has {len(frames)} places that can be mapped, and a map takes {MIN_FRAMES}{why}"
             raise DatabaseError(msg)
-        index_global(database, config, on_progress)
+        if not is_share:
+            index_global_by(engine, database, config, on_progress)
         config = with_recorded(config, database)
         store = MapStore(database)
-        features = load_features(database, config)
-        linker = Linker(store.links, features, load_matcher(config), config.local.max_side_px, config.seed)
-        place = load_global(database, config)
+        here = engine.here(config)
+        matching = Matching(database, config, linker_of(database, here), engine, on_progress)
+        place = load_global(database, here)
         seconds = {"index": round(time.perf_counter() - start, 3)}
         known = {view.uid: view for view in views}
-        return cls(database, config, store, known, left_out, linker, place, on_progress, seconds=seconds)
+        return cls(database, config, store, known, left_out, matching, place, on_progress, seconds=seconds)
+
+    @property
+    def linker(self) -> Linker:
+        """What matches, and knows the references' features."""
+        return self.matching.linker
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -163,15 +162,23 @@ class MapWork:
 
         return similar
 
+    @property
+    def least(self) -> int:
+        """Verified matches that make a link."""
+        return self.config.mapping.min_matches
+
+    def pairs(self, wanted: set[str] | None) -> list[Pair]:
+        """Pairs to be matched at first; all, or those with a reference that is ``wanted``."""
+        return choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
+
     def link(self, wanted: set[str] | None) -> dict[Pair, Link]:
         """Verified links between references; of all, or those with one that is ``wanted``."""
         with self.stage("match"):
-            pairs = choose_pairs(list(self.views.values()), self._similar(), self.config.mapping, wanted)
-            found = self.linker.link(pairs, self.views, self.on_progress)
-            least = self.config.mapping.min_matches
+            found = self.matching.link(self.pairs(wanted), self.views)
+            least = self.least
             more = closing_pairs({pair: len(link.pairs) for pair, link in found.items()}, least, self.views)
             more = [pair for pair in more if pair not in found and (wanted is None or wanted.intersection(pair))]
-            found |= self.linker.link(more, self.views, self.on_progress)
+            found |= self.matching.link(more, self.views)
             self.num_pairs += len(found)
         return {pair: link for pair, link in found.items() if len(link.pairs) >= least}
 

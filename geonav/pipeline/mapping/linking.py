@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from geonav.data.features import LocalFeatures
 from geonav.data.links import Link, LinkStore
-from geonav.data.progress import OnProgress, ProgressEvent, announce
 from geonav.data.stamps import stamp
 from geonav.pipeline.mapping.views import MapView
 from geonav.pipeline.matching import keypoint_noise_px
@@ -29,6 +28,22 @@ _GUESSED_GATE_FACTOR = 1.5
 _STORE_EVERY = 4
 
 
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pairs that share their first reference.
+
+    Attributes:
+        first: that reference.
+        others: the second ones.
+    """
+
+    first: MapView
+    others: tuple[MapView, ...]
+
+
 @dataclass(frozen=True)
 class Linker:
     """Matches references to each other.
@@ -39,6 +54,7 @@ class Linker:
         matcher: the one that ``localize`` uses.
         max_side_px: to which pictures were shrunk to find keypoints.
         seed: of the draws of verification.
+        on_link: called after each pair.
     """
 
     store: LinkStore
@@ -46,39 +62,47 @@ class Linker:
     matcher: Matcher
     max_side_px: int
     seed: int
+    on_link: Callable[[Pair], None] | None = None
 
-    def link(
-        self, pairs: Sequence[tuple[str, str]], views: Mapping[str, MapView], on_progress: OnProgress | None = None
-    ) -> dict[tuple[str, str], Link]:
-        """Match what is not matched yet, and store it.
+    def work(self, items: Iterable[Group]) -> Iterator[int]:
+        """Match what is not matched yet of some groups, and store it; how many pairs of each were matched now.
 
         Raises:
             DatabaseError: a reference has no features.
             StorageError: the disk is full, read-only or not permitted.
         """
-        found: dict[tuple[str, str], Link] = {}
-        firsts: dict[str, list[str]] = {}
-        for first, second in pairs:
-            firsts.setdefault(first, []).append(second)
-        done = 0
-        for first, others in firsts.items():
-            stored, unsaved, own = self.store.read(first), 0, None
-            for second in others:
-                wanted = self._stamp(views[first], views[second])
-                link = stored.get(second)
-                if link is None or link.stamp != wanted:
-                    own = own if own is not None else self.features.read(first)
-                    link = self._match(wanted, own, views[first], views[second])
-                    stored[second], unsaved = link, unsaved + 1
-                    if unsaved >= _STORE_EVERY:
-                        self.store.write(first, stored)
-                        unsaved = 0
-                found[first, second] = link
-                done += 1
-                announce(on_progress, ProgressEvent("match references", done, len(pairs), f"{first} {second}"))
-            if unsaved:
-                self.store.write(first, stored)
+        for group in items:
+            yield self._linked(group)
+
+    def known(self, pairs: Sequence[Pair], views: Mapping[str, MapView]) -> dict[Pair, Link]:
+        """The links of these pairs that are stored and still fit."""
+        found: dict[Pair, Link] = {}
+        for group in groups_of(pairs, views):
+            stored = self.store.read(group.first.uid)
+            for second in group.others:
+                link = stored.get(second.uid)
+                if link is not None and link.stamp == self._stamp(group.first, second):
+                    found[group.first.uid, second.uid] = link
         return found
+
+    def _linked(self, group: Group) -> int:
+        first = group.first
+        stored, unsaved, own, matched = self.store.read(first.uid), 0, None, 0
+        for second in group.others:
+            wanted = self._stamp(first, second)
+            link = stored.get(second.uid)
+            if link is None or link.stamp != wanted:
+                own = own if own is not None else self.features.read(first.uid)
+                stored[second.uid] = self._match(wanted, own, first, second)
+                unsaved, matched = unsaved + 1, matched + 1
+                if unsaved >= _STORE_EVERY:
+                    self.store.write(first.uid, stored)
+                    unsaved = 0
+            if self.on_link is not None:
+                self.on_link((first.uid, second.uid))
+        if unsaved:
+            self.store.write(first.uid, stored)
+        return matched
 
     def _stamp(self, first: MapView, second: MapView) -> str:
         return stamp(
@@ -105,6 +129,14 @@ class Linker:
         noise = tuple(keypoint_noise_px(wh, self.max_side_px) for wh in (size, other_size))
         keep, rotation = verified(first, second, pixels, noise, self.seed)
         return Link(wanted, len(pairs), pairs[keep].astype(np.int32), rotation)
+
+
+def groups_of(pairs: Sequence[Pair], views: Mapping[str, MapView]) -> list[Group]:
+    """Pairs by their first reference, in their order."""
+    firsts: dict[str, list[MapView]] = {}
+    for first, second in pairs:
+        firsts.setdefault(first, []).append(views[second])
+    return [Group(views[first], tuple(others)) for first, others in firsts.items()]
 
 
 def _best(features: LocalFeatures, count: int) -> LocalFeatures:

@@ -7,7 +7,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geonav.data.database import Database
 from geonav.data.map_store import MapStore
+from geonav.errors import DatabaseError
 
 
 class _Record(BaseModel):
@@ -101,3 +103,21 @@ class MapReport(_Record):
         """
         parts = [PartReport.model_validate(store.report(part_id)) for part_id in store.part_ids()]
         return cls(parts=sorted(parts, key=lambda part: (-part.num_views, part.part)), alone=list(alone))
+
+
+def map_report(database: Database) -> MapReport:
+    """The report of the map that is there.
+
+    Raises:
+        DatabaseError: there is none, or it is broken.
+    """
+    store = MapStore(database)
+    if not store.part_ids():
+        msg = f"{database.path} has no map: run `geonav map build`"
+        raise DatabaseError(msg)
+    mapped = MapReport.of(store)
+    known = {view.uid for part in mapped.parts for view in part.views}
+    alone = [
+        (uid, "it is in no part of the map: run `geonav map build`") for uid in database.uids() if uid not in known
+    ]
+    return mapped.model_copy(update={"alone": alone})

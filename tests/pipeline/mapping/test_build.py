@@ -20,7 +20,8 @@ from geonav.data.features import LocalFeatures
 from geonav.data.map_store import MapStore
 from geonav.errors import DatabaseError
 from geonav.geometry.pose import camera_center, pose_from_center
-from geonav.pipeline.mapping.build import add_to_map, build_map, map_report
+from geonav.pipeline.mapping.build import add_to_map, build_map
+from geonav.pipeline.mapping.report import map_report
 from geonav.pipeline.stages import load_features
 from geonav.vision.mutual_nn import MutualNearestNeighbor
 from tests.pipeline.mapping.painted import (

@@ -1,0 +1,1 @@
+"""Who does the work of a long command: this process, or processes of a cluster; chosen by ``engine.name``."""

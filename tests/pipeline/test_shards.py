@@ -14,6 +14,7 @@ from geonav.errors import DatabaseError
 from geonav.pipeline.index import index_global, index_local
 from geonav.pipeline.mapping.build import build_map
 from geonav.pipeline.mapping.shares import match_share
+from geonav.pipeline.stages import load_global
 from tests.pipeline.mapping.painted import PaintedStreet, along_street, map_config, store
 from tests.pipeline.test_index import add, settings
 

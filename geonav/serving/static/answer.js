@@ -59,10 +59,10 @@ function located(result) {
   const sides = fieldOfView(result.K, result.query_size);
   const used = (result.references ?? []).filter((each) => each.num_inliers > 0).length;
   const rows = [
-    ["Accuracy", `95 % sure to lie within ${metres(ellipse.semi_major_m)}`,
+    ["Accuracy", `95 % sure to lie within ${metres(ellipse.semi_major_m)}`,
       `ellipse ${metres(ellipse.semi_major_m)} × ${metres(ellipse.semi_minor_m)}, longer towards ${compass(ellipse.azimuth_deg)}`],
     result.alt === null || result.alt === undefined ? null
-      : ["Height", `${result.alt.toFixed(2)} m ± ${metres(within95(std.up))}`, datum(result.alt_datum)],
+      : ["Height", `${result.alt.toFixed(2)}\u00a0m ± ${metres(within95(std.up))}`, datum(result.alt_datum)],
     ["Looking", `${degrees(result.azimuth)} ${compass(result.azimuth)}`,
       result.azimuth_std_deg === null || result.azimuth_std_deg === undefined ? "from true north"
         : `± ${degrees(within95(result.azimuth_std_deg))} (95 %), from true north`],

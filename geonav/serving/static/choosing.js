@@ -13,8 +13,18 @@ export function listenForPhotos(onPhoto) {
       if (file) onPhoto(file);
     });
   }
+  welcomeTouch();
   document.addEventListener("paste", (event) => first(event.clipboardData, onPhoto, event));
   listenForDrops(onPhoto);
+}
+
+/** Nothing is dropped with a finger; but what has a touchscreen mostly has a camera. */
+function welcomeTouch() {
+  if (!(navigator.maxTouchPoints > 0 || matchMedia("(any-pointer: coarse)").matches)) return;
+  byId("take-button").hidden = false;
+  if (matchMedia("(pointer: fine)").matches && innerWidth > 700) return; // a laptop with both
+  byId("lead").textContent = "Begin with a photo";
+  byId("or").hidden = true;
 }
 
 function listenForDrops(onPhoto) {

@@ -8,7 +8,7 @@ import { compass, count, metres } from "./words.js";
 
 const LARGE_PX = 1024, SMALL_PX = 320;
 // More references than this are no evidence any more, only a long list.
-export const MOST_SHOWN = 12;
+const MOST_MATCHED = 12, MOST_ALIKE = 6;
 
 /** The references worth showing, best first, numbered: those that matched where there is a pose. */
 export function worthShowing(result) {
@@ -16,7 +16,7 @@ export function worthShowing(result) {
   const matched = found.filter((each) => each.num_matches > 0);
   const chosen = result.status === "located" && matched.length > 0 ? matched : found;
   const best = [...chosen].sort((a, b) => b.num_inliers - a.num_inliers || b.num_matches - a.num_matches || b.score - a.score);
-  return best.slice(0, MOST_SHOWN).map((each, i) => ({ ...each, number: i + 1 }));
+  return best.slice(0, chosen === matched ? MOST_MATCHED : MOST_ALIKE).map((each, i) => ({ ...each, number: i + 1 }));
 }
 
 export class Evidence {
@@ -52,7 +52,7 @@ export class Evidence {
     if (shown.length === 0) return;
     [this.#result, this.#shown] = [result, shown];
     byId("evidence").hidden = false;
-    byId("evidence-title").textContent = result.status === "located" ? "Matched references" : "What the photo looked like";
+    byId("evidence-title").textContent = result.status === "located" ? "Matched references" : "What it looked most like";
     fill("pair-photo", photo.url, result.query_size, "Your photo");
     byId("references").className = `references ${result.status === "located" ? "" : "alike-list"}`;
     byId("references").replaceChildren(...shown.map((each) => this.#choice(each, places.get(each.uid))));
@@ -82,8 +82,8 @@ export class Evidence {
   #tell(chosen, matches) {
     const all = matches?.inlier.length ?? 0, agree = matches?.inlier.filter(Boolean).length ?? 0;
     byId("kinds").hidden = all === 0;
-    byId("count-in").textContent = `${agree} agree`;
-    byId("count-out").textContent = `${all - agree} do not`;
+    byId("count-in").textContent = `${agree.toLocaleString("en")} agree${this.#result.status === "located" ? "" : " with each other"}`;
+    byId("count-out").textContent = `${(all - agree).toLocaleString("en")} do not`;
     const located = this.#result.status === "located";
     // Where nothing agrees, the doubtful lines are all there is to see.
     const shown = { in: true, out: !located || agree === 0 };
@@ -94,14 +94,14 @@ export class Evidence {
     const words = all === 0
       ? "It was found by its looks; no matched points were sent."
       : located
-        ? `${agree} of ${count(all, "matched point")} agree with the position.`
+        ? `${agree.toLocaleString("en")} of ${count(all, "matched point")} agree with the position.`
         : `${count(all, "point")} matched; no position explains enough of them.`;
     byId("pair-words").textContent = words;
     byId("lines").setAttribute("aria-label", `Lines between the photo and reference ${chosen.number}. ${words}`);
   }
 
   #choice(reference, place) {
-    const picture = element("img", { alt: "", loading: "lazy", width: 120, height: 90 });
+    const picture = element("img", { alt: "", width: 120, height: 90 });
     this.#load(reference.uid, SMALL_PX).then((url) => { picture.src = url; }, () => picture.classList.add("missing"));
     const words = choiceWords(reference, place, this.#result);
     const button = element("button", { type: "button", "aria-pressed": "false", "data-uid": reference.uid },
@@ -125,13 +125,13 @@ export class Evidence {
 
 function choiceWords(reference, place, result) {
   const lines = [];
-  if (result.status === "located") lines.push(`${reference.num_inliers} of ${reference.num_matches} agree`);
+  if (result.status === "located") lines.push(`${reference.num_inliers.toLocaleString("en")} of ${reference.num_matches.toLocaleString("en")} agree`);
   else if (reference.num_matches > 0) lines.push(`${count(reference.num_matches, "point")} matched`);
   if (result.status === "located" && place) {
     const { metres: far, azimuth } = between(result, place);
-    lines.push(`${metres(far)} ${compass(azimuth)}`);
+    lines.push(`${metres(far)} to the ${compass(azimuth)}`);
   } else {
-    lines.push(`similarity ${reference.score.toFixed(2)}`);
+    lines.push(reference.score < 0.005 ? "hardly alike" : `similarity ${reference.score.toFixed(2)}`);
   }
   return lines;
 }

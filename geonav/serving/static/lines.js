@@ -3,6 +3,8 @@
 
 // A pointer this near to a keypoint shows its match alone.
 const NEAR_PX = 14;
+// More lines than these, for every hundred pixels that they cross, hide what they join; points all stay.
+const MOST_LINES = 22;
 const STYLES = {
   in: { colour: "#3df59b", dash: [], width: 1.4 },
   out: { colour: "#ffb14a", dash: [5, 4], width: 1.3 },
@@ -72,9 +74,16 @@ export class Lines {
     const placed = this.#placed(this.#boxes());
     // Those that disagree first, so that they never hide those that agree.
     placed.sort((a, b) => (a.match.kind < b.match.kind) - (a.match.kind > b.match.kind));
-    const usual = this.#near === null ? Math.max(0.28, Math.min(0.85, 14 / Math.sqrt(placed.length + 1))) : 0.08;
-    for (const each of placed) stroke(pen, each, usual, 1);
-    for (const each of placed) if (each.match === this.#near) stroke(pen, each, 1, 2);
+    const usual = this.#near === null ? 0.8 : 0.12;
+    const least = Math.min(...this.#boxes().map((box) => Math.min(box.w, box.h)));
+    const every = Math.max(1, placed.length / ((MOST_LINES * least) / 100));
+    pen.globalAlpha = usual;
+    const isJoined = (i) => Math.floor(i / every) !== Math.floor((i - 1) / every);
+    const [joined, alone] = [placed.filter((_, i) => isJoined(i)), placed.filter((_, i) => !isJoined(i))];
+    for (const each of alone) mark(pen, each, Math.max(0.8, Math.min(1.4, least / 220)));
+    for (const each of joined) stroke(pen, each, 1);
+    pen.globalAlpha = 1;
+    for (const each of placed) if (each.match === this.#near) stroke(pen, each, 2);
   }
 
   #point(event) {
@@ -91,22 +100,29 @@ export class Lines {
   }
 }
 
-function stroke(pen, { match, ends }, alpha, weight) {
+/** The points of a match without its line. */
+function mark(pen, { match, ends }, size) {
+  const signs = new Path2D();
+  for (const [x, y] of ends) sign(signs, match.kind, x, y, size);
+  pen.fillStyle = pen.strokeStyle = STYLES[match.kind].colour;
+  pen.lineWidth = 1;
+  if (match.kind === "in") pen.fill(signs);
+  else pen.stroke(signs);
+}
+
+function stroke(pen, { match, ends }, weight) {
   const style = STYLES[match.kind];
   const path = new Path2D(), signs = new Path2D();
   path.moveTo(...ends[0]);
   path.lineTo(...ends[1]);
-  for (const [x, y] of ends) sign(signs, match.kind, x, y, 2.4 * weight);
-  pen.globalAlpha = alpha;
-  for (const [colour, extra] of [[HALO, 1.6], [style.colour, 0]]) {
+  for (const [x, y] of ends) sign(signs, match.kind, x, y, 2.2 * weight);
+  for (const [colour, extra] of [[HALO, 1.4], [style.colour, 0]]) {
     pen.strokeStyle = colour;
     pen.lineWidth = style.width * weight + extra;
     pen.setLineDash(style.dash);
     pen.stroke(path);
     pen.setLineDash([]);
-    pen.globalAlpha = Math.min(1, alpha + 0.3);
     pen.stroke(signs);
-    pen.globalAlpha = alpha;
   }
 }
 

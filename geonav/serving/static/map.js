@@ -3,27 +3,45 @@
 import "./leaflet.js";
 import { element, stillness } from "./dom.js";
 import { EARTH_M, moved, roundStep } from "./geo.js";
+import { metres } from "./words.js";
 
 const L = window.L;
 const RADIANS = Math.PI / 180;
 // Lines of the grid keep this far apart on the screen, and reach this share of the map beyond its edges.
 const LEAST_GAP_PX = 64;
 const MARGIN = 0.6;
+// An ellipse of centimetres still fills a part of the map.
+export const MOST_ZOOM = 26;
+const SCALE_PX = 60;
 
 /** Make a map in an element. `tiles` is {url, attribution} or null. */
 export function makeMap(place, tiles) {
   const still = stillness();
   const map = L.map(place, {
-    center: [20, 0], zoom: 2, minZoom: 1, maxZoom: 24, zoomSnap: 0.5, zoomControl: false, worldCopyJump: true,
+    center: [20, 0], zoom: 2, minZoom: 1, maxZoom: MOST_ZOOM, zoomSnap: 0.5, zoomControl: false, worldCopyJump: true,
     zoomAnimation: !still, fadeAnimation: !still, markerZoomAnimation: !still, inertia: !still,
     attributionControl: false,
   });
   L.control.zoom({ position: "topright" }).addTo(map);
-  L.control.scale({ imperial: false, maxWidth: 120 }).addTo(map);
+  addScale(map);
   if (tiles === null) drawGrid(map);
-  else L.tileLayer(tiles.url, { maxZoom: 24, maxNativeZoom: 19 }).addTo(map);
+  else L.tileLayer(tiles.url, { maxZoom: MOST_ZOOM, maxNativeZoom: 19 }).addTo(map);
   new ResizeObserver(() => map.invalidateSize({ animate: false })).observe(place);
   return map;
+}
+
+// Leaflet's own scale knows nothing below a metre.
+function addScale(map) {
+  const control = L.control({ position: "bottomleft" }), bar = element("div", { class: "scale", "aria-hidden": "true" });
+  control.onAdd = () => bar;
+  control.addTo(map);
+  const draw = () => {
+    const perPixel = metresPerPixel(map), length = roundStep(SCALE_PX * perPixel);
+    bar.style.width = `${length / perPixel}px`;
+    bar.textContent = metres(length);
+  };
+  map.on("moveend zoomend resize", draw);
+  draw();
 }
 
 function drawGrid(map) {

@@ -1,16 +1,16 @@
 // What stands on the map: the area, the position with its view and its uncertainty, references, where to search.
 
 import { element, stillness } from "./dom.js";
-import { ellipseRim, fan, fieldOfView, within95 } from "./geo.js";
-import { addButtons, makeMap } from "./map.js";
-import { degrees, metres } from "./words.js";
+import { ellipseRim, fan, fieldOfView } from "./geo.js";
+import { MOST_ZOOM, addButtons, makeMap } from "./map.js";
+import { degrees, metres, within95 } from "./words.js";
 
 const L = window.L;
 // Lengths on the screen, whatever the zoom: the view, the heading's line, a reference's line of sight.
 const VIEW_PX = 110, HEADING_PX = 130, SIGHT_PX = 24;
 // A view whose calibration is unknown is drawn this wide to either side.
 const USUAL_HALF_VIEW = 30;
-const shape = (className) => ({ className, interactive: false, weight: 2 });
+const shape = (className) => ({ className, interactive: false, weight: 2, smoothFactor: 0 });
 
 export class Marks {
   #map;
@@ -42,7 +42,7 @@ export class Marks {
     const { south, west, north, east } = bounds;
     this.#areaBounds = L.latLngBounds([south, west], [north, east]);
     L.rectangle(this.#areaBounds, shape("area")).addTo(this.#area);
-    this.#fit(this.#areaBounds, 18);
+    this.#fit(this.#areaBounds, 20);
   }
 
   /** The circle that is searched; null for everywhere. */
@@ -79,8 +79,8 @@ export class Marks {
     }
     const showAll = () => this.#fit(all.isValid() ? all : this.#areaBounds, 20);
     showAll();
-    const calls = located ? { Position: () => this.#fit(this.#close(result), 23), References: showAll } : { References: showAll };
-    if (this.#areaBounds !== null) calls["Whole area"] = () => this.#fit(this.#areaBounds, 18);
+    const calls = located ? { Position: () => this.#fit(this.#close(result), MOST_ZOOM), References: showAll } : { References: showAll };
+    if (this.#areaBounds !== null) calls.Area = () => this.#fit(this.#areaBounds, 20);
     this.#buttons(all.isValid() ? calls : {});
   }
 

@@ -1,6 +1,6 @@
 // The page's course: a photo comes in, the server is asked, the answer is shown.
 
-import { database, reference } from "./api.js";
+import { database, hasKey, reference } from "./api.js";
 import { showProblem, showResult, spoken } from "./answer.js";
 import { Busy } from "./busy.js";
 import { listenForPhotos } from "./choosing.js";
@@ -37,7 +37,7 @@ async function introduce() {
         return;
       }
       try {
-        await askKey(error.status === 403);
+        await askKey(hasKey());
       } catch {
         byId("about").textContent = "This server asks for a key.";
         return;

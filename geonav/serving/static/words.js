@@ -16,11 +16,11 @@ export const compass = (azimuth) => POINTS[Math.round(wrapped(azimuth) / 45) % 8
 
 /** A length with about two digits that count: 16 cm, 1.4 m, 230 m, 3.1 km. */
 export function metres(length) {
-  if (length < 0.0095) return "less than 1 cm";
-  if (length < 0.995) return `${Math.round(length * 100)} cm`;
-  if (length < 9.95) return `${length.toFixed(1)} m`;
-  if (length < 999.5) return `${Math.round(length)} m`;
-  return `${(length / 1000).toFixed(length < 9950 ? 1 : 0)} km`;
+  if (length < 0.0095) return "less than 1\u00a0cm";
+  if (length < 0.995) return `${Math.round(length * 100)}\u00a0cm`;
+  if (length < 9.95) return `${length.toFixed(Number.isInteger(length) ? 0 : 1)}\u00a0m`;
+  if (length < 999.5) return `${Math.round(length)}\u00a0m`;
+  return `${(length / 1000).toFixed(length < 9950 ? 1 : 0)}\u00a0km`;
 }
 
 /** An angle whose digits suit its size. */
@@ -28,11 +28,9 @@ export const degrees = (angle) => `${Math.abs(angle) < 0.095 ? angle.toFixed(2) 
 
 export const coordinates = (lat, lng) => `${lat.toFixed(7)}, ${lng.toFixed(7)}`;
 
-export const percent = (share) => `${Math.round(share * 100)} %`;
-
 export const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
-export const seconds = (time) => (time < 10 ? `${time.toFixed(1)} s` : `${Math.round(time)} s`);
+export const seconds = (time) => (time < 10 ? `${time.toFixed(1)}\u00a0s` : `${Math.round(time)}\u00a0s`);
 
 /** Half of what 95 % of a normal distribution fill. */
 export const within95 = (std) => SIGMAS_95 * std;

@@ -152,8 +152,7 @@ def test_each_kind_of_line_can_be_left_out(server: StandIn, visit: Visit, photo:
     assert drawn_share(page) == 0
 
 
-@DEVICES
-@pytest.mark.parametrize("status", ["retrieved_only", "not_located"])
+@pytest.mark.parametrize(("status", "device"), [("retrieved_only", DESKTOP), ("not_located", PHONE)])
 def test_a_refusal_says_why_and_shows_no_position(
     status: str, device: dict[str, Any], server: StandIn, visit: Visit, photo: Path
 ) -> None:

@@ -61,6 +61,11 @@ def test_modules_import_what_is_served() -> None:
             assert client().get(f"/static/{''.join(other)}").status_code == 200
 
 
+def test_all_modules_are_asked_for_at_once() -> None:
+    asked = set(re.findall(r"\"static/(\w+\.js)\"", client().get("/").text))
+    assert asked == {name for name in NAMES if name.endswith(".js")} | {"leaflet.js"}
+
+
 def test_a_copy_that_is_the_same_is_not_sent_again() -> None:
     asker = client()
     first = asker.get("/static/leaflet.js", headers={"Accept-Encoding": "gzip"})

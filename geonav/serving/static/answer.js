@@ -2,7 +2,7 @@
 
 import { announce, byId, copy, element } from "./dom.js";
 import { fieldOfView } from "./geo.js";
-import { calibration, compass, coordinates, count, datum, degrees, metres, seconds, tilt, within95 } from "./words.js";
+import { calibration, compass, coordinates, count, datum, degrees, metres, seconds, sentence, tilt, within95 } from "./words.js";
 
 const TITLES = { located: "Located", retrieved_only: "Place recognised, position not sure", not_located: "Not located" };
 const TONES = { located: "good", retrieved_only: "weak", not_located: "bad" };
@@ -30,13 +30,13 @@ export function showResult(result) {
   return title;
 }
 
-/** Show what went wrong; `again` is called by the button. */
-export function showProblem({ title, text, hint }, again) {
+/** Show what went wrong; `again` is called by the button that stands there where trying again can help. */
+export function showProblem({ title, text, hint, isFinal }, again) {
   setTitle(title, "bad");
   const button = element("button", { type: "button", class: "primary" }, "Try again");
   button.addEventListener("click", again);
   byId("answer-body").replaceChildren(
-    element("p", {}, text), hint ? element("p", { class: "soft" }, hint) : "", element("p", { class: "buttons" }, button));
+    element("p", {}, sentence(text)), hint ? element("p", { class: "soft" }, hint) : "", isFinal ? "" : element("p", { class: "buttons" }, button));
 }
 
 /** One line that says the outcome to those who do not see it. */
@@ -89,7 +89,7 @@ function placeLine(place) {
 
 function refused(result) {
   const parts = [];
-  if (result.reason) parts.push(element("p", { class: "reason" }, `${result.reason[0].toUpperCase()}${result.reason.slice(1)}.`.replace(/\.\.$/, ".")));
+  if (result.reason) parts.push(element("p", { class: "reason" }, sentence(result.reason)));
   parts.push(element("h3", {}, "What to try"), list(TRY[result.status] ?? []));
   if ((result.references ?? []).length > 0) {
     parts.push(element("p", { class: "soft" }, "The references it looked most like are on the map. They do not say where it was taken."));

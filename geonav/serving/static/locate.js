@@ -45,14 +45,17 @@ const HINTS = {
   504: "Try again, or search around a place: that is faster.",
 };
 
-/** What went wrong, for people: {title, text, hint}. */
+// The same photo will be refused again.
+const FINAL = new Set([400, 413, 415, 422]);
+
+/** What went wrong, for people: {title, text, hint, isFinal}. */
 export function explained(error) {
   if (error instanceof Unreachable) {
     return { title: "The server cannot be reached", text: error.message, hint: "Check that it runs and that you are connected, then try again." };
   }
   if (error instanceof ApiError) {
     const title = TITLES[error.status] ?? (error.status >= 500 ? "The server failed" : "The server refused this");
-    return { title, text: error.message, hint: HINTS[error.status] ?? "" };
+    return { title, text: error.message, hint: HINTS[error.status] ?? "", isFinal: FINAL.has(error.status) };
   }
   return { title: "Something went wrong in this page", text: String(error?.message ?? error), hint: "Load the page again." };
 }

@@ -145,7 +145,11 @@ function petal({ number, azimuth }) {
 }
 
 /** The lines of the legend: [class, words]. */
-export function legendOf(result) {
+export function legendOf(result, prior) {
+  return [...legendOfResult(result), ...(prior === null ? [] : [["prior", "Where is searched"]])];
+}
+
+function legendOfResult(result) {
   if (result === null) return [["area", "Where this server has references"]];
   if (result.status !== "located") return [["alike", "Looked like the photo; not where it was taken"]];
   const sides = fieldOfView(result.K, result.query_size);

@@ -14,10 +14,11 @@ import { bytes, count } from "./words.js";
 
 const busy = new Busy();
 let photo = null; // {file, url} that is looked at
+const shownOnMap = { result: null, searched: null };
 let running = null; // AbortController of the request on its way
 
 const marks = new Marks(byId("map"), tiles(), (place) => prior.picked(place));
-const prior = new Prior(() => marks);
+const prior = new Prior(() => marks, (searched) => legend({ searched }));
 const evidence = new Evidence((uid) => marks.select(uid));
 
 function tiles() {
@@ -97,7 +98,7 @@ function begin() {
   byId("answer").hidden = true;
   evidence.clear();
   marks.clear();
-  legend(null);
+  legend({ result: null });
   busy.start("Locating");
   byId("choosers").hidden = true;
   if (held) byId("cancel").focus({ preventScroll: true });
@@ -125,7 +126,7 @@ function end() {
 async function finish(result) {
   const held = end();
   const title = showResult(result);
-  legend(result);
+  legend({ result });
   announce(spoken(result));
   if (held) title.focus({ preventScroll: true });
   title.scrollIntoView({ block: "nearest", behavior: stillness() ? "auto" : "smooth" });
@@ -163,13 +164,15 @@ function fail(error) {
   if (held) byId("answer-title").focus({ preventScroll: true });
 }
 
-function legend(result) {
-  byId("legend").replaceChildren(...legendOf(result).map(([kind, words]) =>
+/** Explain what the map shows now; what is left out stays as it was. */
+function legend(change) {
+  Object.assign(shownOnMap, change);
+  byId("legend").replaceChildren(...legendOf(shownOnMap.result, shownOnMap.searched).map(([kind, words]) =>
     element("li", {}, element("span", { class: `sign ${kind}`, "aria-hidden": "true" }), words)));
 }
 
 byId("cancel").addEventListener("click", () => running?.abort());
 byId("again").addEventListener("click", run);
 listenForPhotos(take);
-legend(null);
+legend({});
 introduce();

@@ -8,10 +8,16 @@ const LIMITS = { lat: [-90, 90, "Latitude"], lng: [-180, 180, "Longitude"], with
 
 export class Prior {
   #marks;
+  #onChange;
   #picking = false;
 
-  constructor(marks) {
+  /**
+   * @param marks gives the map's marks
+   * @param onChange called with what is searched: as `value()`, or null also where the fields make no sense
+   */
+  constructor(marks, onChange) {
     this.#marks = marks;
+    this.#onChange = onChange;
     for (const id of Object.values(FIELDS)) byId(id).addEventListener("input", () => this.#changed());
     byId("prior").addEventListener("submit", (event) => event.preventDefault());
     byId("prior-pick").addEventListener("click", () => this.#pickMode(!this.#picking));
@@ -90,5 +96,6 @@ export class Prior {
     byId("prior-problem").textContent = half ? "" : problem;
     byId("prior-clear").hidden = prior === null;
     this.#marks().showPrior(prior);
+    this.#onChange(prior);
   }
 }

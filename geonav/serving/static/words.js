@@ -39,6 +39,9 @@ export const datum = (name) => DATUMS[name] ?? (name ? `(${name})` : "");
 
 export const calibration = (name) => CALIBRATIONS[name] ?? "";
 
+/** A line of the server's as a sentence. */
+export const sentence = (line) => `${line.charAt(0).toUpperCase()}${line.slice(1)}${/[.!?]$/.test(line) ? "" : "."}`;
+
 /** How the camera was tilted, in words. */
 export function tilt(pitch, roll) {
   const up = Math.abs(pitch) < 0.5 ? "level" : `${degrees(Math.abs(pitch))} ${pitch > 0 ? "up" : "down"}`;

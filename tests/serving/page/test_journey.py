@@ -239,8 +239,10 @@ def test_refusals_of_the_server_are_readable(server: StandIn, visit: Visit, phot
     for status, title in ((413, "too large"), (415, "no photo"), (504, "too long"), (500, "server failed")):
         server.answers = [refused(status, f"said with {status}")]
         page.set_input_files("#choose", photo)
-        wait_for(page, "#answer-body", f"said with {status}")
+        wait_for(page, "#answer-body", f"aid with {status}")
         assert title in page.inner_text("#answer-title")
+        assert page.inner_text("#answer-body p >> nth=0") == f"Said with {status}."
+        assert page.get_by_role("button", name="Try again").count() == (status >= 500)
     server.answers = [located()]
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("#evidence:not([hidden])")

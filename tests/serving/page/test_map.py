@@ -28,7 +28,9 @@ def test_a_click_on_the_map_says_where_to_search(server: StandIn, visit: Visit, 
     assert asked["within_m"] == "40"
     assert float(asked["lat"]) == pytest.approx(48.94, abs=0.002)
     assert float(asked["lng"]) == pytest.approx(8.41, abs=0.002)
+    assert "Where is searched" in page.inner_text("#legend")
     page.get_by_role("button", name="Search everywhere").click()
+    assert "Where is searched" not in page.inner_text("#legend")
     assert page.locator("#map path.prior").count() == 0
     page.click("#again")
     page.wait_for_selector("#answer:not([hidden])")

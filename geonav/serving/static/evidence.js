@@ -140,6 +140,8 @@ function choiceWords(reference, place, result) {
 function fill(figure, url, size, alt) {
   const frame = byId(figure).querySelector(".frame");
   frame.style.aspectRatio = size ? `${size[0]} / ${size[1]}` : "";
+  // A tall picture gets narrower rather than taller than the window, or flatter than it is.
+  frame.style.maxWidth = size ? `calc(80vh * ${size[0] / size[1]})` : "";
   if (url === null) {
     frame.replaceChildren();
     return;

@@ -134,6 +134,29 @@ def test_references_are_chosen_in_the_list_and_on_the_map(server: StandIn, visit
     assert "to the" in page.locator("#references button").nth(2).inner_text()
 
 
+@DEVICES
+def test_tall_pictures_keep_their_shape_and_fit_the_window(
+    device: dict[str, Any], server: StandIn, visit: Visit, tmp_path: Path
+) -> None:
+    photo = tmp_path / "tall.jpg"
+    photo.write_bytes(noise(1, (240, 640)))
+    server.picture = lambda uid: noise(2, (240, 480))
+    result = located()
+    server.answers = [
+        result | {"query_size": [240, 640], "matches": [{**each, "size": [240, 480]} for each in result["matches"]]}
+    ]
+    page = visit(server.url, device)
+    give(page, photo)
+    page.wait_for_selector("#pair-reference img")
+    for figure, shape in (("#pair-photo", 240 / 640), ("#pair-reference", 240 / 480)):
+        box, frame = (page.locator(f"{figure} {part}").bounding_box() for part in ("img", ".frame"))
+        assert box is not None
+        assert frame is not None
+        assert box["width"] / box["height"] == pytest.approx(shape, rel=0.02)
+        assert frame["height"] == pytest.approx(box["height"], abs=2)
+        assert box["height"] <= 0.81 * device["viewport"]["height"]
+
+
 def test_each_kind_of_line_can_be_left_out(server: StandIn, visit: Visit, photo: Path) -> None:
     page = visit(server.url)
     give(page, photo)

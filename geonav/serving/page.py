@@ -11,6 +11,7 @@ import hashlib
 import html
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -140,6 +141,7 @@ def _front(tiles: Tiles | None) -> _File:
     return _File(Template(text).substitute(told).encode(), _KINDS[".html"], {"Content-Security-Policy": policy})
 
 
+@cache
 def _static_files() -> dict[str, _File]:
     own, leaflet = files("geonav.serving") / "static", _leaflet()
     contents = {name: (own / name).read_bytes() for name in _OWN}

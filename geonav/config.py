@@ -32,6 +32,7 @@ from geonav.settings.fetching import (
 )
 from geonav.settings.mapping import MapConfig
 from geonav.settings.search import SearchConfig
+from geonav.settings.serving import ServeConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 
 CONFIG_FILE = "geonav.toml"
@@ -44,10 +45,20 @@ CREDENTIAL_VARIABLES = {
     "GOOGLE_MAPS_SIGNING_SECRET": ("google", "signing_secret"),
     "MAPILLARY_ACCESS_TOKEN": ("mapillary", "access_token"),
 }
+# Never shown, whatever is wrong with them.
+_SECRETS = {*CREDENTIAL_VARIABLES.values(), ("serve", "api_key")}
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
-_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths", "elevation.geotiff", "global.checkpoint")
+_PATHS = (
+    "database",
+    "cache_dir",
+    "weights.dir",
+    "weights.paths",
+    "elevation.geotiff",
+    "global.checkpoint",
+    "serve.keep_uploads",
+)
 
 
 class GeonavConfig(Section):
@@ -77,6 +88,7 @@ class GeonavConfig(Section):
     elevation: ElevationConfig = Field(default_factory=ElevationConfig, description="heights of the ground")
     prices: PricesConfig = Field(default_factory=PricesConfig, description="what paid calls cost")
     maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
+    serve: ServeConfig = Field(default_factory=ServeConfig, description="answering over HTTP")
 
     @field_validator("device")
     @classmethod
@@ -234,7 +246,7 @@ def _first_problem(error: ValidationError, sources: Mapping[str, Settings]) -> s
     keys = [str(key) for key in problem["loc"]]
     labels = [label for label, settings in sources.items() if _has(settings, keys)]
     reason = problem["msg"].removeprefix("Value error, ")
-    value = "(hidden)" if tuple(keys[:2]) in CREDENTIAL_VARIABLES.values() else repr(problem["input"])
+    value = "(hidden)" if tuple(keys[:2]) in _SECRETS else repr(problem["input"])
     return f"{labels[-1] if labels else 'configuration'}: {'.'.join(keys)} = {value}: {reason}"
 
 

@@ -15,6 +15,7 @@ from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import Picture
 from geonav.data.map_store import MapStore
+from geonav.data.places import Places
 from geonav.data.results import KSource, LocalizationResult, Status
 from geonav.data.stamps import stamp
 from geonav.geometry.camera import Camera
@@ -64,13 +65,13 @@ class Localizer:
         self.database = database
         self._frame = database.frame
         self._references = load_features(database, self.config)
-        self._place = load_global(database, self.config)
+        self.place = load_global(database, self.config)
         self._extractor = load_extractor(database, self.config)
         matcher = load_matcher(self.config)
         self._retriever = Retriever(
             database,
             self.config,
-            self._place,
+            self.place,
             lambda: InlierCounter(database, self._references, matcher, self.config.local.max_side_px, self.config.seed),
             grouped=False,
         )
@@ -87,7 +88,7 @@ class Localizer:
             "database": str(database.path),
             "seed": self.config.seed,
             "local": self._extractor.settings(),
-            "global": self._place.descriptor.settings(),
+            "global": self.place.descriptor.settings(),
             "matcher": matcher.settings(),
         }
         if section.use_map and (parts := MapStore(database).part_ids()):
@@ -131,8 +132,12 @@ class Localizer:
             with watch.stage("features"):
                 features = extract(self._extractor, query.photo, hidden)
             photo = PreparedPhoto(query, features, watch.seconds)
-        told = Told(on_retrieved, on_decided, on_matched, check)
-        return self._located(photo, told)
+        return self._located(photo, Told(on_retrieved, on_decided, on_matched, check))
+
+    @property
+    def places(self) -> Places:
+        """Where the references are."""
+        return self._retriever.places
 
     def read(self, photo: Picture, camera: Camera | None = None, camera_source: KSource = "given") -> QueryPhoto:
         """Read a photo for :meth:`prepare`; the first half of :meth:`locate`, and safe beside it in another thread.
@@ -257,10 +262,8 @@ class Localizer:
         solution = decision.solution
         pose = pose_of_result(solution, self._frame)
         common = self._common(photo, found, decision)
-        common["notes"] = [
-            *common["notes"],
-            *located_notes(photo, decision, has_prior=self._gps_prior(photo) is not None),
-        ]
+        has_prior = self._gps_prior(photo) is not None
+        common["notes"] = [*common["notes"], *located_notes(photo, decision, has_prior=has_prior)]
         return LocalizationResult(
             status="located",
             alt_datum=self.database.alt_datum,

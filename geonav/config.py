@@ -33,6 +33,7 @@ from geonav.settings.fetching import (
 )
 from geonav.settings.mapping import MapConfig
 from geonav.settings.search import SearchConfig
+from geonav.settings.serving import ServeConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 from geonav.settings.storage import StorageConfig
 
@@ -53,11 +54,20 @@ _SECRETS = (
     ("storage", "secret"),
     ("storage", "token"),
     ("global", "milvus_token"),
+    ("serve", "api_key"),
 )
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
-_PATHS = ("database", "cache_dir", "weights.dir", "weights.paths", "elevation.geotiff", "global.checkpoint")
+_PATHS = (
+    "database",
+    "cache_dir",
+    "weights.dir",
+    "weights.paths",
+    "elevation.geotiff",
+    "global.checkpoint",
+    "serve.keep_uploads",
+)
 
 
 class GeonavConfig(Section):
@@ -89,6 +99,7 @@ class GeonavConfig(Section):
     prices: PricesConfig = Field(default_factory=PricesConfig, description="what paid calls cost")
     maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
     storage: StorageConfig = Field(default_factory=StorageConfig, description="copies in object storage")
+    serve: ServeConfig = Field(default_factory=ServeConfig, description="answering over HTTP")
 
     @field_validator("device")
     @classmethod

@@ -4,7 +4,7 @@
     |- UsageError          2  the call itself is off: option, value, configuration
     |  `- ConfigError      2
     |- InputError          3  a file or a database is missing or not what it should be
-    |  |- ImageError       3
+    |  |- ImageError       3  (and ImageKindError, ImageTooLargeError)
     |  |- DatabaseError    3
     |  |- WeightsError     3
     |  `- MissingError     3
@@ -47,6 +47,14 @@ class InputError(GeonavError):
 
 class ImageError(InputError):
     """A picture cannot be read, or is too large or too small to use."""
+
+
+class ImageKindError(ImageError):
+    """A file is no picture of a kind that can be read."""
+
+
+class ImageTooLargeError(ImageError):
+    """A picture has more pixels than are decoded."""
 
 
 class DatabaseError(InputError):

@@ -83,6 +83,12 @@ COMMANDS = (
         "Locate photos whose places are known and compare; or score a run anew, compare runs, sweep settings.",
     ),
     _Command(
+        "serve",
+        "serving",
+        "serve",
+        "Answer over HTTP, and show a page to drop photos on; a key, if any, is GEONAV_SERVE__API_KEY.",
+    ),
+    _Command(
         "database", "database", "app", "Look at a database, check and repair it; copy it to and from object storage."
     ),
     _Command("models", "models", "app", "List and fetch the weights of the networks."),

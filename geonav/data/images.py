@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
-from PIL.Image import Image, Resampling, Transpose
+from PIL.Image import Image, Resampling
 
 from geonav.data.exif import ExifInfo
 from geonav.data.exif_reader import exif_from_image
-from geonav.errors import ImageError
+from geonav.data.pixels import as_rgb, eight_bit, upright
+from geonav.errors import ImageError, ImageKindError, ImageTooLargeError
 
 MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 500_000_000
@@ -77,18 +77,39 @@ class StorableImage:
     sha256: str
 
 
-def read_image(path: Path | str, max_pixels: int = MAX_PIXELS, least_side_px: int | None = None) -> Photo:
-    """Decode a picture file; a JPEG at a half, a quarter or an eighth where ``least_side_px`` lets its longer side.
+@dataclass(frozen=True)
+class PictureBytes:
+    """A picture in memory, to be read where a file could be.
+
+    Attributes:
+        content: what the file would hold.
+        name: what messages and results call it; never opened.
+        max_pixels: of a larger one nothing is decoded.
+    """
+
+    content: bytes
+    name: str
+    max_pixels: int = MAX_PIXELS
+
+
+Picture = Path | str | PictureBytes
+
+
+def read_image(picture: Picture, max_pixels: int = MAX_PIXELS, least_side_px: int | None = None) -> Photo:
+    """Decode a picture; a JPEG at a half, a quarter or an eighth where ``least_side_px`` lets its longer side.
 
     Raises:
         ImageError: missing, not a picture, truncated, too large or too small.
     """
-    file = Path(path)
-    content = read_image_bytes(file)
+    if isinstance(picture, PictureBytes):
+        file, content, max_pixels = Path(picture.name), picture.content, min(max_pixels, picture.max_pixels)
+    else:
+        file = Path(picture)
+        content = read_image_bytes(file)
     with _opened(file, content, max_pixels) as image:
         exif = exif_from_image(image)
         reduced = 1 if least_side_px is None else _reduced(image, least_side_px)
-        pixels = np.asarray(_upright(_as_rgb(image), exif.orientation))
+        pixels = np.asarray(upright(as_rgb(image), exif.orientation))
     return Photo(file, pixels, exif, hashlib.sha256(content).hexdigest(), exif.orientation, reduced)
 
 
@@ -109,7 +130,7 @@ def decode(content: bytes, where: Path) -> NDArray[np.uint8]:
         ImageError: not a picture, truncated, too large or too small.
     """
     with _opened(where, content, MAX_PIXELS) as image:
-        return np.asarray(_upright(_as_rgb(image), exif_from_image(image).orientation))
+        return np.asarray(upright(as_rgb(image), exif_from_image(image).orientation))
 
 
 def encode_jpeg(pixels: NDArray[np.uint8]) -> bytes:
@@ -141,11 +162,7 @@ def prepare_image(path: Path | str) -> StorableImage:
 
 
 def prepare_content(content: bytes, where: Path) -> StorableImage:
-    """The same for bytes that came from ``where``, which error messages name.
-
-    Raises:
-        ImageError: not a picture, truncated, too large or too small.
-    """
+    """The same for bytes that came from ``where``, which error messages name; raises the same."""
     sha256 = hashlib.sha256(content).hexdigest()
     with _opened(where, content, MAX_PIXELS) as image:
         exif, (width, height) = exif_from_image(image), image.size
@@ -155,8 +172,26 @@ def prepare_content(content: bytes, where: Path) -> StorableImage:
             image.load()
             return StorableImage(content, (width, height), upright_size, exif, sha256)
         buffer = io.BytesIO()
-        _upright(_as_rgb(image), exif.orientation).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        upright(as_rgb(image), exif.orientation).save(buffer, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return StorableImage(buffer.getvalue(), (width, height), upright_size, exif, sha256)
+
+
+def check_header(picture: PictureBytes) -> tuple[int, int]:
+    """Width and height of the upright picture, decoding nothing: what is no picture, or too large a one, ends here.
+
+    A grey picture of 16 bits or more takes eight times the memory of one with 8, and counts as so many pixels.
+
+    Raises:
+        ImageKindError: not a picture of a kind that is read.
+        ImageTooLargeError: more pixels than allowed.
+        ImageError: broken or too small.
+    """
+    where = Path(picture.name)
+    with _opened(where, picture.content, picture.max_pixels) as image:
+        width, height = image.size
+        if image.mode.startswith(("I", "F")):
+            _check_size(where, width, height, picture.max_pixels // 8, MIN_SIDE_PX)
+        return (height, width) if exif_from_image(image).orientation >= 5 else (width, height)
 
 
 def upright_size(path: Path | str) -> tuple[int, int]:
@@ -184,7 +219,7 @@ def read_mask(path: Path | str | None, size: tuple[int, int]) -> NDArray[np.bool
     file = Path(path)
     width, height = size
     with _opened(file, read_image_bytes(file), MAX_PIXELS, min_side=1) as image:
-        grey = _eight_bit(image).convert("L")
+        grey = eight_bit(image).convert("L")
         if abs(grey.width * height - grey.height * width) > max(width, height) + max(grey.size):
             shapes = f"{grey.width}x{grey.height}, its upright picture {width}x{height}"
             msg = f"mask {file} is {shapes}: give one of the same shape"
@@ -227,12 +262,12 @@ def _opened(path: Path, content: bytes, max_pixels: int, min_side: int = MIN_SID
         raise
     except PIL.UnidentifiedImageError as error:
         msg = f"{path} is not a picture that can be read: use JPEG, PNG, TIFF, WebP or HEIC"
-        raise ImageError(msg) from error
+        raise ImageKindError(msg) from error
     except PIL.Image.DecompressionBombError as error:
         count = re.search(r"\d+", str(error))
         size = f"{int(count.group()) / 1e6:.0f}" if count else "too many"
         msg = f"{path} has {size} million pixels, more than the {max_pixels / 1e6:.0f} allowed: scale it down"
-        raise ImageError(msg) from error
+        raise ImageTooLargeError(msg) from error
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError, IndexError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"{path} cannot be decoded ({reason[:120]}): copy or download it again"
@@ -242,7 +277,7 @@ def _opened(path: Path, content: bytes, max_pixels: int, min_side: int = MIN_SID
 def _check_size(path: Path, width: int, height: int, max_pixels: int, min_side: int) -> None:
     if width * height > max_pixels:
         msg = f"{path} is {width}x{height} pixels, more than the {max_pixels / 1e6:.0f} million allowed: scale it down"
-        raise ImageError(msg)
+        raise ImageTooLargeError(msg)
     if min(width, height) < min_side:
         msg = f"{path} is {width}x{height} pixels, too small: each side needs at least {min_side}"
         raise ImageError(msg)
@@ -255,45 +290,7 @@ def _formats(path: Path, content: bytes) -> list[str]:
             import pillow_heif
         except ImportError as error:
             msg = f"{path} is HEIC, which needs a plug-in: pip install 'geonav[heif]', or convert it to JPEG"
-            raise ImageError(msg) from error
+            raise ImageKindError(msg) from error
         pillow_heif.register_heif_opener()
     PIL.Image.init()
     return [name for name in _FORMATS if name in PIL.Image.OPEN]
-
-
-def _eight_bit(image: Image) -> Image:
-    """The same picture with 8 bits a channel; 16-bit grey is scaled, where Pillow would clip it."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values: NDArray[Any] = np.asarray(image).astype(np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(values.max(initial=0.0))
-    if image.mode.startswith("I"):
-        scale = 65535.0 if top > 255.0 or image.mode != "I" else 255.0
-    else:
-        scale = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0
-    grey = np.clip(values / max(scale, top) * 255.0, 0.0, 255.0).round().astype(np.uint8)
-    return PIL.Image.fromarray(grey)
-
-
-def _as_rgb(image: Image) -> Image:
-    """The picture as 8-bit RGB; what is transparent becomes mid-grey, so that nothing is found there."""
-    image = _eight_bit(image)
-    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        backdrop = PIL.Image.new("RGBA", rgba.size, (128, 128, 128, 255))
-        return PIL.Image.alpha_composite(backdrop, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _upright(image: Image, orientation: int) -> Image:
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    return image.transpose(turns[orientation]) if orientation in turns else image

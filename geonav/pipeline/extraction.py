@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
 from geonav.data.images import Photo, read_image, read_mask
+from geonav.errors import ImageError
 from geonav.vision.base import LocalExtractor, Mask
 
 # A JPEG decoded at a fraction of its size keeps at least this many times the size that features are found at.
@@ -39,9 +41,27 @@ def mask_of(photo: Photo, path: Path | str | None) -> Mask | None:
     return read_mask(path, (photo.pixels.shape[1], photo.pixels.shape[0]))
 
 
+def given_mask(mask: Path | str | None, photo: Photo) -> Mask | None:
+    """The mask that was asked for, as :func:`mask_of`.
+
+    Raises:
+        ImageError: it does not exist, cannot be read or has another shape than the photo.
+    """
+    if mask is not None and not Path(mask).is_file():
+        msg = f"the mask {mask} does not exist: name a picture of the photo's size"
+        raise ImageError(msg)
+    return mask_of(photo, mask)
+
+
 def extract(extractor: LocalExtractor, photo: Photo, mask: Mask | None) -> LocalFeatures:
     """The features of a photo in pixels of its full size; ``mask`` is of the size of its decoded pixels."""
     return in_full_size(extractor.extract([photo.pixels], [mask])[0], photo)
+
+
+def extract_all(extractor: LocalExtractor, photos: Sequence[Photo]) -> list[LocalFeatures]:
+    """The features of several photos, computed together where their sizes and the settings allow it."""
+    found = extractor.extract([photo.pixels for photo in photos])
+    return [in_full_size(features, photo) for features, photo in zip(found, photos, strict=True)]
 
 
 def in_full_size(features: LocalFeatures, photo: Photo) -> LocalFeatures:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +13,23 @@ import numpy as np
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.features import LocalFeatures
-from geonav.data.images import Photo
-from geonav.data.map_store import MapPart, MapStore
-from geonav.data.results import KSource, LocalizationResult, ReferenceUse, Status
+from geonav.data.images import Picture
+from geonav.data.map_store import MapStore
+from geonav.data.places import Places
+from geonav.data.results import KSource, LocalizationResult, Status
 from geonav.data.stamps import stamp
-from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
 from geonav.pipeline.adjusting import is_doubtful, with_adjusted
+from geonav.pipeline.answer import Told, asked_settings, located_notes, replaced, said_of
 from geonav.pipeline.candidates import DEPTH
 from geonav.pipeline.contest import Contest, Surroundings
-from geonav.pipeline.extraction import extract, mask_of
-from geonav.pipeline.found import Found, Stopwatch, matching_notes, nothing_matched
+from geonav.pipeline.extraction import extract, extract_all, given_mask
+from geonav.pipeline.found import Found, Stopwatch, nothing_matched
 from geonav.pipeline.hits import Asked, Retrieved
 from geonav.pipeline.inliers import InlierCounter
 from geonav.pipeline.mapped import Mapped, with_silent
 from geonav.pipeline.matching import MatchedPhoto, MatchedReferences, ReferenceMatcher, keypoint_noise_px
-from geonav.pipeline.query import QueryPhoto, read_query
+from geonav.pipeline.query import PreparedPhoto, QueryPhoto, read_query
 from geonav.pipeline.result import pose_of_result
 from geonav.pipeline.retrieval import DEFAULT_GPS_STD_M, Retriever
 from geonav.pipeline.solving import PhotoSolver
@@ -37,7 +40,6 @@ from geonav.pose.acceptance import Thresholds
 from geonav.pose.decide import DecideOptions, Decision
 from geonav.pose.solver import Query, SolveOptions
 from geonav.pose.tracks import View
-from geonav.vision.base import Mask
 
 # Fewer keypoints than this cannot carry a pose: sky, blur, darkness.
 _MIN_KEYPOINTS = 30
@@ -63,13 +65,13 @@ class Localizer:
         self.database = database
         self._frame = database.frame
         self._references = load_features(database, self.config)
-        self._place = load_global(database, self.config)
+        self.place = load_global(database, self.config)
         self._extractor = load_extractor(database, self.config)
         matcher = load_matcher(self.config)
         self._retriever = Retriever(
             database,
             self.config,
-            self._place,
+            self.place,
             lambda: InlierCounter(database, self._references, matcher, self.config.local.max_side_px, self.config.seed),
             grouped=False,
         )
@@ -85,20 +87,17 @@ class Localizer:
         self.settings: dict[str, Any] = {
             "database": str(database.path),
             "seed": self.config.seed,
-            "localize": self.config.localize.model_dump(mode="json"),
             "local": self._extractor.settings(),
-            "global": self._place.descriptor.settings(),
+            "global": self.place.descriptor.settings(),
             "matcher": matcher.settings(),
         }
         if section.use_map and (parts := MapStore(database).part_ids()):
             self.settings["map"] = stamp({"parts": parts})
-        search = self.config.search.model_dump(mode="json", exclude_defaults=True)
-        if search:
-            self.settings["search"] = search
+        self.settings |= asked_settings(self.config)
 
     def locate(  # noqa: PLR0913 - what is known of one photo, and who is told what on the way
         self,
-        path: Path | str,
+        photo: Picture | PreparedPhoto,
         *,
         camera: Camera | None = None,
         mask: Path | str | None = None,
@@ -106,27 +105,76 @@ class Localizer:
         on_retrieved: Callable[[Retrieved], None] | None = None,
         on_decided: Callable[[QueryPhoto, Decision], None] | None = None,
         on_matched: Callable[[list[ViewMatches]], None] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> LocalizationResult:
         """Locate one photo.
 
         Args:
-            path: the photo.
+            photo: a file, a picture in memory, or what :meth:`prepare` gave; that has its camera and takes no mask.
             camera: its calibration; EXIF's, else an estimate, if left out.
             mask: picture that is black where the photo must not be looked at.
             camera_source: what the result calls a given calibration.
             on_retrieved: called with all references found, of which not all are matched.
             on_decided: called with the poses found, believed or not, where anything matched.
             on_matched: called with the matches of each posed reference, where anything matched.
+            check: called between stages and before each match; what it raises ends the work and comes up.
 
         Raises:
             ImageError: the photo or the mask cannot be read.
         """
+        check()
+        if not isinstance(photo, PreparedPhoto):
+            watch = Stopwatch()
+            with watch.stage("read"):
+                query = self.read(photo, camera, camera_source)
+                hidden = given_mask(mask, query.photo)
+            check()
+            with watch.stage("features"):
+                features = extract(self._extractor, query.photo, hidden)
+            photo = PreparedPhoto(query, features, watch.seconds)
+        return self._located(photo, Told(on_retrieved, on_decided, on_matched, check))
+
+    @property
+    def places(self) -> Places:
+        """Where the references are."""
+        return self._retriever.places
+
+    def read(self, photo: Picture, camera: Camera | None = None, camera_source: KSource = "given") -> QueryPhoto:
+        """Read a photo for :meth:`prepare`; the first half of :meth:`locate`, and safe beside it in another thread.
+
+        Raises:
+            ImageError: it cannot be read, or the camera is of another picture size.
+        """
+        return read_query(photo, camera, camera_source, self._retriever.least_side_px)
+
+    def prepare(self, photos: Sequence[QueryPhoto]) -> list[PreparedPhoto]:
+        """The keypoints of several photos, those of one size by one call where ``local.batch_size`` lets it."""
         watch = Stopwatch()
-        with watch.stage("read"):
-            photo = read_query(path, camera, camera_source, self._retriever.least_side_px)
-            hidden = _read_given_mask(mask, photo.photo)
         with watch.stage("features"):
-            features = extract(self._extractor, photo.photo, hidden)
+            found = extract_all(self._extractor, [photo.photo for photo in photos])
+        seconds = {"features": round(watch.seconds["features"] / max(len(photos), 1), 4)}
+        return [PreparedPhoto(*each, dict(seconds)) for each in zip(photos, found, strict=True)]
+
+    def with_settings(self, search: Mapping[str, Any], top_k: int | None = None) -> Localizer:
+        """The same networks, index and references, asked otherwise; costs next to nothing.
+
+        Args:
+            search: settings of ``[search]`` to replace: filters, such as ``near`` and ``within_m``.
+            top_k: references retrieved for a photo; as before if left out.
+
+        Raises:
+            ConfigError: a setting does not fit.
+        """
+        other = copy.copy(self)
+        other.config = replaced(self.config, search, {} if top_k is None else {"top_k": top_k})
+        other._retriever = self._retriever.with_settings(other.config.search)
+        other._matcher = replace(self._matcher, settings=other.config.localize)
+        other.settings = {**self.settings, **asked_settings(other.config)}
+        return other
+
+    def _located(self, prepared: PreparedPhoto, told: Told) -> LocalizationResult:
+        photo, features, watch = prepared.query, prepared.features, Stopwatch(dict(prepared.seconds))
+        told.check()
         if len(features) < _MIN_KEYPOINTS:
             reason = f"only {len(features)} keypoints found: the photo shows too little that could be recognised"
             return self._refused(photo, "not_located", reason, Found({}, 0, MatchedReferences(), watch))
@@ -134,9 +182,10 @@ class Localizer:
             asked = Asked(photo, self._retriever.describe(photo, features), features)
             # More than are matched for their own sake: neighbours of strong ones, and the photo itself, left out.
             retrieved = self._retriever.retrieve(asked, DEPTH * self.config.localize.top_k + 1)
-        if on_retrieved is not None:
-            on_retrieved(retrieved)
-        matched = MatchedPhoto(features, photo.photo.size, photo.photo.sha256)
+        told.check()
+        if told.on_retrieved is not None:
+            told.on_retrieved(retrieved)
+        matched = MatchedPhoto(features, photo.photo.size, photo.photo.sha256, told.check)
         query, options = self._query(photo, features), self._options()
         solver = PhotoSolver(query, options, watch, lambda views: self._prepared(query, views, options))
         found = self._matched(matched, retrieved, solver)
@@ -145,10 +194,10 @@ class Localizer:
             return self._refused(photo, "not_located", reason, found)
         decision = self._decided(solver, matched, found, retrieved.allowed)
         found.around.update(self._retriever.similarities(asked, found.not_hits))
-        if on_decided is not None:
-            on_decided(photo, decision)
-        if on_matched is not None:
-            on_matched(view_matches(features.keypoints, found.matches.views, decision.solution))
+        if told.on_decided is not None:
+            told.on_decided(photo, decision)
+        if told.on_matched is not None:
+            told.on_matched(view_matches(features.keypoints, found.matches.views, decision.solution))
         return self._result(photo, decision, found)
 
     def _matched(self, photo: MatchedPhoto, retrieved: Retrieved, solver: PhotoSolver) -> Found:
@@ -213,7 +262,8 @@ class Localizer:
         solution = decision.solution
         pose = pose_of_result(solution, self._frame)
         common = self._common(photo, found, decision)
-        common["notes"] = [*common["notes"], *self._located_notes(photo, decision)]
+        has_prior = self._gps_prior(photo) is not None
+        common["notes"] = [*common["notes"], *located_notes(photo, decision, has_prior=has_prior)]
         return LocalizationResult(
             status="located",
             alt_datum=self.database.alt_datum,
@@ -223,24 +273,6 @@ class Localizer:
             **pose,
             **common,
         )
-
-    def _located_notes(self, photo: QueryPhoto, decision: Decision) -> list[str]:
-        notes = []
-        if photo.source == "estimated":
-            notes.append("the photo does not say its focal length: it was estimated from the references")
-        if not photo.is_calibrated and decision.solution is not None:
-            k1 = decision.solution.adjusted.query.intrinsics[4]
-            notes.append(f"focal length, principal point and distortion (k1 = {k1:+.4f}) were solved with the pose")
-        if self._gps_prior(photo) is not None:
-            notes.append("the position in the photo's EXIF was used as a prior")
-        views = () if decision.solution is None else decision.solution.views
-        if any(isinstance(view.joint, MapPart) and view.joint.facts.get("adjusted_with_photo") for view in views):
-            notes.append(
-                "the references' poses are doubtful and were adjusted with the photo's: `geonav map build` does better"
-            )
-        if decision.solution is not None and decision.solution.method == "generalized_relative":
-            notes.append("too few points could be triangulated: the pose started from two-view geometry")
-        return notes
 
     def _refused(
         self,
@@ -253,36 +285,7 @@ class Localizer:
         return LocalizationResult(status=status, reason=reason, **self._common(photo, found, decision))
 
     def _common(self, photo: QueryPhoto, found: Found, decision: Decision | None) -> dict[str, Any]:
-        from geonav import __version__
-
-        inliers: dict[str, int] = {}
-        if decision is not None and decision.solution is not None:
-            counts = decision.solution.inliers_per_view().tolist()
-            inliers = {view.uid: count for view, count in zip(decision.solution.views, counts, strict=True)}
-        references = [
-            ReferenceUse(
-                uid=uid,
-                score=round(score, 6),
-                num_matches=(matches := found.matches.num_matches.get(uid, 0)),
-                num_inliers=min(inliers.get(uid, 0), matches),  # a map adds what others saw
-            )
-            for uid, score in found.used
-        ]
-        return {
-            "query": str(photo.photo.path),
-            "references": references,
-            "notes": [*photo.notes, *found.notes, *matching_notes(found.matches)],
-            "seconds": found.watch.seconds,
-            "geonav_version": __version__,
-            "settings": self.settings,
-        }
-
-
-def _read_given_mask(mask: Path | str | None, photo: Photo) -> Mask | None:
-    if mask is not None and not Path(mask).is_file():
-        msg = f"the mask {mask} does not exist: name a picture of the photo's size"
-        raise ImageError(msg)
-    return mask_of(photo, mask)
+        return {**said_of(photo, found, decision), "settings": self.settings}
 
 
 def localize(

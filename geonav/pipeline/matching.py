@@ -75,11 +75,13 @@ class MatchedPhoto:
         features: its local features.
         size: its width and height in pixels.
         sha256: of its file, to recognise it among the references.
+        check: called before each match; what it raises ends the matching.
     """
 
     features: LocalFeatures
     size: Size
     sha256: str
+    check: Callable[[], None] = lambda: None
 
     @cached_property
     def best(self) -> LocalFeatures:
@@ -131,6 +133,7 @@ class ReferenceMatcher:
                 self._try_one(uid, photo, matched, None)
 
     def _try_one(self, uid: str, photo: MatchedPhoto, matched: MatchedReferences, known: Matches | None) -> None:
+        photo.check()
         matched.tried.add(uid)
         try:
             self._match_one(uid, photo, matched, known)

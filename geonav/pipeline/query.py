@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from geonav.data.exif import camera_from_exif
-from geonav.data.images import Photo, read_image
+from geonav.data.features import LocalFeatures
+from geonav.data.images import Photo, Picture, read_image
 from geonav.data.results import KSource
 from geonav.errors import ImageError
 from geonav.geometry.camera import Camera
@@ -52,13 +52,28 @@ class QueryPhoto:
         return self.source in {"given", "metadata"}
 
 
+@dataclass(frozen=True)
+class PreparedPhoto:
+    """A photo whose features are known.
+
+    Attributes:
+        query: its picture and camera.
+        features: in pixels of its full size.
+        seconds: wall time of each stage so far.
+    """
+
+    query: QueryPhoto
+    features: LocalFeatures
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
 def read_query(
-    path: Path | str, camera: Camera | None = None, source: KSource = "given", least_side_px: int | None = None
+    picture: Picture, camera: Camera | None = None, source: KSource = "given", least_side_px: int | None = None
 ) -> QueryPhoto:
     """Read a photo and find its camera: the one given, else EXIF's, else a guess to be improved on.
 
     Args:
-        path: the photo.
+        picture: the photo.
         camera: calibration of its upright picture, or of its stored pixels if EXIF turns them.
         source: what to call a given calibration.
         least_side_px: see :func:`geonav.data.images.read_image`.
@@ -66,12 +81,12 @@ def read_query(
     Raises:
         ImageError: the photo cannot be read, or the camera is of another picture size.
     """
-    photo = read_image(path, least_side_px=least_side_px)
+    photo = read_image(picture, least_side_px=least_side_px)
     notes = tuple(f"EXIF: {warning}" for warning in photo.exif.warnings)
     if camera is not None:
         camera = _fitting(camera, photo)
         if camera.is_pinhole and camera.fov_deg > _MAX_PINHOLE_FOV_DEG:
-            msg = f"{path}: no pinhole camera sees {camera.fov_deg:.0f} degrees: check its focal length"
+            msg = f"{photo.path}: no pinhole camera sees {camera.fov_deg:.0f} degrees: check its focal length"
             raise ImageError(msg)
         std = _stds(camera, _KNOWN_FOCAL_STD_REL, _KNOWN_CENTER_STD_REL)
         return QueryPhoto(photo, camera, source, std, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -28,6 +29,7 @@ from geonav.retrieval.base import Vector
 from geonav.retrieval.filters import Filters, around
 from geonav.retrieval.grouping import neighbours_by_views, one_per_place, views_per_place
 from geonav.retrieval.rerank.options import RerankOptions
+from geonav.settings.search import SearchConfig
 from geonav.vision.base import Matches
 
 Vectors = NDArray[np.float32]
@@ -94,6 +96,13 @@ class Retriever:
         self._rerank: Rerank = RERANKERS.load(self._name)
         self._inliers = inliers() if self._name == INLIERS else None
         self._grouped = grouped if self._settings.group is None else self._settings.group
+
+    def with_settings(self, settings: SearchConfig) -> Retriever:
+        """The same index and descriptor asked with other filters, or for other depths."""
+        _ = self.places  # read once for all
+        other = copy.copy(self)
+        other._settings, other._filters = settings, Filters.of(settings)
+        return other
 
     @cached_property
     def places(self) -> Places:

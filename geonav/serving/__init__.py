@@ -1,0 +1,1 @@
+"""The answers of geonav over HTTP, and a page that asks for them."""

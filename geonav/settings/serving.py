@@ -1,0 +1,35 @@
+"""The section of answering over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from geonav.settings.base import Section
+
+
+class ServeConfig(Section):
+    """``[serve]``: ``geonav serve``."""
+
+    host: str = Field("127.0.0.1", description="address to listen at; 0.0.0.0 for every network this machine is in")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen at; 0 takes a free one")
+    api_key: SecretStr | None = Field(None, description="key that requests must carry; none is asked for if not set")
+    queue: int = Field(
+        32, ge=1, le=10_000, description="photos that may wait; further ones are told when to come again"
+    )
+    max_batch: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="waiting photos whose keypoints are computed together; if unset 1 on a CPU, else 8",
+    )
+    time_limit_s: float = Field(300.0, gt=0, description="seconds a request may take, waiting included")
+    max_upload_mb: float = Field(32.0, gt=0, le=500, description="a larger request is refused")
+    upload_memory_mb: float = Field(512.0, gt=0, description="all uploads together may hold so much memory")
+    max_megapixels: float = Field(64.0, gt=0, le=100, description="a photo of more pixels is not decoded")
+    cors_origins: tuple[str, ...] = Field((), description="other sites whose pages may ask: https://HOST, or *")
+    grace_s: float = Field(30.0, ge=0, description="seconds to finish what was begun when told to stop")
+    keep_uploads: Path | None = Field(None, description="folder to keep every photo in; none is written if not set")
+    tiles_url: str | None = Field(None, description="tiles of a map for the page: https://HOST/{z}/{x}/{y}.png")
+    tiles_attribution: str = Field("", description="credit of the tiles")

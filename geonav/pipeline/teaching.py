@@ -49,7 +49,7 @@ class Teacher:
         """
         arrays = None if retrain else self._before()
         if arrays is None:
-            arrays = self._now(uids, spread(uids, _MAX_SAMPLES))
+            arrays = self._now(len(uids), spread(uids, _MAX_SAMPLES))
         if self._descriptor.needs_training:
             hint_at_growth(self._descriptor.name, int(arrays.get(_NUM_PHOTOS, len(uids))), len(uids))
         return arrays
@@ -67,27 +67,27 @@ class Teacher:
         path = self._database.index_dir(self._descriptor.name) / "lock-learning"
         with waiting(path, lambda: logger.warning("waiting for another share that learns what %s needs", path.parent)):
             arrays = self._before()
-            return self._now(uids, self._sample(uids)) if arrays is None else arrays
+            return self._now(*self._sample(uids)) if arrays is None else arrays
 
     def _before(self) -> Arrays | None:
         arrays = self._learned.read(self._stamp)
         return arrays if arrays is not None and is_taken_over(self._descriptor, arrays) else None
 
-    def _now(self, uids: Sequence[str], some: Sequence[str]) -> Arrays:
+    def _now(self, num_photos: int, some: Sequence[str]) -> Arrays:
         if self._descriptor.needs_training:
             logger.info("learning what %s needs from %s", self._descriptor.name, self._database.path)
             is_picture = self._descriptor.source == "pixels"
             pictures, features = PictureSequence(self._database, some), FeatureSequence(self._features, some)
             self._descriptor.train(pictures if is_picture else features)
-        arrays = {**self._descriptor.learned(), _NUM_PHOTOS: np.array(len(uids))}
+        arrays = {**self._descriptor.learned(), _NUM_PHOTOS: np.array(num_photos)}
         self._learned.write(self._stamp, arrays)
         return arrays
 
-    def _sample(self, uids: Sequence[str]) -> list[str]:
-        """Photos to learn from; those that cannot be read have no features and are left out."""
+    def _sample(self, uids: Sequence[str]) -> tuple[int, list[str]]:
+        """How many photos there are, and those to learn from; what cannot be read has no features and is left out."""
         some = list(spread(uids, _MAX_SAMPLES))
         if not self._descriptor.needs_training:
-            return some
+            return len(uids), some
         found = []
         for uid in some:
             if not self._is_readable(uid):
@@ -99,7 +99,7 @@ class Teacher:
                 )
                 raise DatabaseError(msg)
             found.append(uid)
-        return found
+        return len(uids) - len(some) + len(found), found
 
     def _is_readable(self, uid: str) -> bool:
         if self._descriptor.source == "features" and self._features.has(uid):

@@ -107,7 +107,8 @@ class RayEngine:
         shape = self._section
         cpus = max(usable_cpus(), (shape.workers or 1) * (shape.threads or 1))
         threads = shape.threads or max(1, cpus // (shape.workers or cpus))
-        with _environment(OMP_NUM_THREADS=str(threads)):  # for libraries that ask before a worker can tell them
+        # The number of threads is for libraries that ask before a worker can tell them.
+        with _loopback_alone(self._ray), _environment(OMP_NUM_THREADS=str(threads)):
             self._init(
                 num_cpus=cpus,
                 include_dashboard=False,
@@ -200,6 +201,23 @@ def _check_answers(address: str) -> None:
         msg = f"there is no Ray cluster at {address} to join ({error}): start one by 'ray start --head', or leave"
         msg += " --ray-address out"
         raise NetworkError(msg) from error
+
+
+@contextmanager
+def _loopback_alone(ray: ModuleType) -> Iterator[None]:
+    """Have what is started inside listen on the loopback address.
+
+    Ray takes the address 127.0.0.1 for the machine's outer one, and then listens on all, unless it is told that there
+    can be no cluster beyond this machine; its own switch for that is read when it is imported.
+    """
+    constants = ray._private.ray_constants
+    before = constants.ENABLE_RAY_CLUSTER
+    with _environment(**{constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}):
+        constants.ENABLE_RAY_CLUSTER = False
+        try:
+            yield
+        finally:
+            constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager

@@ -23,8 +23,10 @@ logger = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Workers that end one after the other, with nothing done in between, before the run is stopped.
-_MOST_DEATHS = 30
+# So often the tries of one item, workers may end with nothing done in between before the run is stopped.
+_MOST_DEATHS = 20
+# Workers that end before they have opened the work, with none in between that has.
+_MOST_FAILED_OPENINGS = 20
 _PATIENCE_S = 60.0
 
 
@@ -45,6 +47,7 @@ class Dispatch(Generic[Item, Result]):
         self._again: deque[Chunk] = deque()
         self._suspect: deque[Chunk] = deque()
         self._deaths = 0
+        self._failed_openings = 0
 
     def results(self) -> Generator[Done[Item, Result], None, None]:
         """What is done, as it is done; closed early, it ends the workers that are at it."""
@@ -101,10 +104,10 @@ class Dispatch(Generic[Item, Result]):
         except RayError as error:
             yield from self._lost(seat, error)
             return
-        self._deaths = 0
         if seat.opening is not None:
-            seat.opening = None
+            seat.opening, self._failed_openings = None, 0
             return
+        self._deaths = 0
         _, chunk = seat.given.popleft()
         for item, result in zip(chunk.items, cast("list[Result]", told), strict=True):
             yield Done(item, result)
@@ -116,12 +119,15 @@ class Dispatch(Generic[Item, Result]):
             PartialError: too many ended with nothing done in between.
         """
         self._deaths += 1
+        self._failed_openings += seat.opening is not None
         reason = " ".join(str(error).split())
         logger.info("a worker ended and is replaced: %s", reason)
-        if self._deaths >= _MOST_DEATHS:
+        most = _MOST_DEATHS * self._section.tries
+        if self._deaths >= most or self._failed_openings >= _MOST_FAILED_OPENINGS:
+            count = max(self._deaths, self._failed_openings)
             msg = (
-                f"{self._deaths} workers of the Ray cluster ended one after the other, the last one: {reason[:300]};"
-                " what was done is kept: give them more memory or less --workers, and run the command again"
+                f"{count} workers of the Ray cluster ended one after the other, the last one: {reason[:300]}; what was"
+                " done is kept: give them more memory or less --workers, and run the command again"
             )
             raise PartialError(msg) from error
         chunks = [chunk for _, chunk in seat.given]

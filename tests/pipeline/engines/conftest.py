@@ -30,6 +30,7 @@ def cluster_address() -> Iterator[str]:
     # Ray takes the loopback address for the machine's outer one, unless it is told that this is no cluster.
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
+    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "0")
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     cluster = Cluster(initialize_head=True, head_node_args=_NODE)
     try:

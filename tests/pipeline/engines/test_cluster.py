@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,9 @@ def test_a_run_that_is_left_early_ends_what_was_at_work(by_ray: GeonavConfig, tm
         later = list(engine.run(Writing(tmp_path / "later"), ITEMS[:4]))
     assert len(later) == 4
     assert len(files(tmp_path, *ITEMS)) < len(ITEMS)
+    end = time.monotonic() + 20.0
+    while pids(tmp_path) and time.monotonic() < end:
+        time.sleep(0.1)
     assert not pids(tmp_path)
 
 
@@ -150,12 +154,14 @@ def test_a_map_matched_by_a_cluster_is_that_of_one_process(by_ray: GeonavConfig,
     assert len({event.item for event in told}) == here.num_pairs
 
 
+@pytest.mark.parametrize(("limit", "at_opening"), [("_MOST_DEATHS", False), ("_MOST_FAILED_OPENINGS", True)])
 def test_workers_that_end_again_and_again_stop_the_run(
-    cluster_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    limit: str, at_opening: bool, cluster_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geonav.pipeline.engines.dispatch._MOST_DEATHS", 3)
+    monkeypatch.setattr(f"geonav.pipeline.engines.dispatch.{limit}", 3)
+    work = Writing(tmp_path, deadly=frozenset(ITEMS), deadly_opening=at_opening)
     with (
-        engine_of(with_engine(cluster_address, tries=50)) as engine,
+        engine_of(with_engine(cluster_address, tries=1)) as engine,
         pytest.raises(PartialError, match="3 workers of the Ray cluster ended one after the other"),
     ):
-        list(engine.run(Writing(tmp_path, deadly=frozenset(ITEMS)), ITEMS))
+        list(engine.run(work, ITEMS))

@@ -220,9 +220,11 @@ class Attacks:
         chunks = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts) + b"0\r\n\r\n"
         return f"{_HOST}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunks
 
-    def _a_broken_chunk(self, rng: Random) -> bytes:
+    def _a_broken_chunk(self, rng: Random) -> Attack:
         head = f"{_HOST}Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
-        return head.encode() + rng.choice((b"zz\r\n", b"-5\r\nx", b"ffffffffffffffffffff\r\nx\r\n")) + rng.randbytes(30)
+        endless = rng.random() < 0.3
+        chunk = b"fffffff\r\nx\r\n" if endless else rng.choice((b"zz\r\n", b"-5\r\nx"))
+        return Attack("broken_chunk", head.encode() + chunk + rng.randbytes(30), may_go_unanswered=endless)
 
     def _a_length_that_is_none(self, rng: Random) -> bytes:
         length = rng.choice(("-1", "1e3", "abc", "5\r\nContent-Length: 6", "9" * 40))

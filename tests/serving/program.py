@@ -58,13 +58,14 @@ class Program:
         )
         return asked(request)
 
-    def send(self, raw: bytes, timeout_s: float = 60) -> Reply | None:
-        """Whatever bytes, over a connection of their own; None where no answer comes."""
+    def send(self, raw: bytes, *, leaves: bool = False, timeout_s: float = 60) -> Reply | None:
+        """Whatever bytes, over a connection of their own; None where no answer comes, as to one who leaves."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             received = b""
             try:
                 connection.sendall(raw)
-                connection.shutdown(socket.SHUT_WR)
+                if leaves:
+                    connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass  # it may have said no before all was sent
             try:

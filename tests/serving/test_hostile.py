@@ -19,7 +19,7 @@ def _attack(program: Program, query: bytes, count: int, seed: int, folder: Path)
     assert program.localize(query, **FAR).status == 200
     before = program.memory_mb()
     for attack in Attacks(query, MOST_BYTES, seed).make(count):
-        reply = program.send(attack.raw)
+        reply = program.send(attack.raw, leaves=attack.may_go_unanswered)
         if reply is None:
             assert attack.may_go_unanswered, write(attack, folder)
             continue

@@ -42,8 +42,11 @@ async def localize(request: Request, service: Service) -> dict[str, Any]:
     try:
         with service.memory.lease() as lease:
             job, asked = await _job(request, service, lease, deadline)
-            service.check_open()
+            photo = job.photo
             service.engine.submit(job)
+            if service.settings.keep_uploads is not None and photo is not None:
+                await service.aside(_keep, service.settings.keep_uploads, photo.content)
+            del photo
             answer = await _waited(request, service, job)
         return await service.aside(_said, service, answer, asked)
     finally:
@@ -60,8 +63,6 @@ async def _job(request: Request, service: Service, lease: Lease, deadline: float
     except ImageError as error:
         raise refusal_of(error) from error
     camera = asked.camera_for(size)
-    if settings.keep_uploads is not None:
-        await service.aside(_keep, settings.keep_uploads, photo.content)
     return Job(photo, deadline, camera, asked.search, asked.k), asked
 
 

@@ -81,6 +81,7 @@ def serve(database: Database, config: GeonavConfig, on_ready: Callable[[str], No
             limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_LAST_WORDS_S, proxy_headers=False,
         )
     )  # fmt: skip
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told what is wrong with its form
     import pycolmap  # noqa: F401 - takes the signals when it is first imported; the server takes them back
 
     service.engine.start()

@@ -124,8 +124,9 @@ class Attacks:
         return _upload(_png(side, side, _chunk(b"IDAT", zlib.compress(bytes(side * (3 * side + 1))))))
 
     def _a_corrupt_png(self, rng: Random) -> bytes:
-        data = zlib.compress(rng.randbytes(64 * 193))
-        return _upload(_png(64, 64, _chunk(b"IDAT", data[: rng.randrange(1, len(data) // 2)])))
+        rows = b"".join(b"\0" + rng.randbytes(192) for _ in range(64))
+        whole = _png(64, 64, _chunk(b"IDAT", zlib.compress(rows)))
+        return _upload(whole[: rng.randrange(40, len(whole) * 3 // 4)])
 
     def _a_page(self, rng: Random) -> bytes:
         text = rng.choice(

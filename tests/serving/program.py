@@ -13,7 +13,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +43,23 @@ class Program:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Program:
+        """The same, asked with some headers each time."""
+        return replace(self, headers=headers)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Reply:
-        return asked(urllib.request.Request(self.url + path, headers=dict(headers or {})))  # noqa: S310
+        return asked(urllib.request.Request(self.url + path, headers={**self.headers, **(headers or {})}))  # noqa: S310
 
     def localize(self, photo: bytes, name: str = "photo.jpg", **fields: str) -> Reply:
         body, kind = form(photo, name, fields)
         request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.url}/v1/localize", body, {"Content-Type": kind}, method="POST"
+            f"{self.url}/v1/localize", body, {**self.headers, "Content-Type": kind}, method="POST"
         )
         return asked(request)
 

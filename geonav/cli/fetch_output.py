@@ -13,6 +13,7 @@ from geonav.errors import PartialError, UsageError
 
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig
+    from geonav.data.shards import Shard
     from geonav.pipeline.coverage import Coverage
     from geonav.pipeline.fetching import FetchReport
     from geonav.pipeline.fetching.planning import FetchPlan
@@ -40,8 +41,8 @@ def write_plan(plan: FetchPlan, *, at_most: bool, as_json: bool) -> None:
     typer.echo(f"cost: {most}USD {plan.cost_usd:,.2f}; nothing was fetched")
 
 
-def approve(plan: FetchPlan, config: GeonavConfig, *, yes: bool) -> None:
-    """Ask before paid calls.
+def approve(plan: FetchPlan, config: GeonavConfig, *, yes: bool, shard: Shard | None = None) -> None:
+    """Ask before paid calls; the plan is of all shares together.
 
     Raises:
         UsageError: they cost more than is allowed, nobody can be asked, or the answer is no.
@@ -50,6 +51,12 @@ def approve(plan: FetchPlan, config: GeonavConfig, *, yes: bool) -> None:
 
     if not plan.estimates:
         return
+    if shard is not None:
+        if plan.cost_usd > 0.0 and not yes:
+            msg = f"all shares together take paid calls of up to USD {plan.cost_usd:,.2f}, which --shard does not ask"
+            msg += " about: see --dry-run, and add --yes"
+            raise UsageError(msg)
+        return  # what a share may cost is checked when it is known
     check_max_cost(plan.cost_usd, config)
     for item in plan.estimates:
         typer.echo(item.text, err=True)

@@ -9,6 +9,7 @@ import typer
 
 from geonav.cli import fetch_output
 from geonav.cli.credentials import read_credentials
+from geonav.cli.engine_options import ShardOption, shard_of
 from geonav.cli.fetch_options import (
     CredentialsOption,
     DirectionsOption,
@@ -25,6 +26,7 @@ from geonav.cli.fetch_options import (
     ViewOption,
     YesOption,
 )
+from geonav.cli.fetch_steps import fetch_options, fetch_rest, write_area_plan, write_plan
 from geonav.cli.options import DatabaseOption, JsonOption, SeedOption
 from geonav.cli.progress import progress_bars
 from geonav.cli.sampling import (
@@ -78,6 +80,7 @@ def metadata(
     dry_run: DryRunOption = False,
     retry_failed: RetryOption = False,
     refresh: RefreshOption = False,
+    shard: ShardOption = None,
     view: ViewOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -96,9 +99,9 @@ def metadata(
         msg = "no area named: give --point LAT LNG --radius M, --place NAME or --points FILE"
         raise UsageError(msg)
     if dry_run:
-        _write_area_plan(sampling, config, _options(retry_failed, refresh), None, as_json)
+        write_area_plan(sampling, config, fetch_options(retry_failed, refresh), None, as_json)
         return
-    report = _fetch_metadata(context, path, sampling, config, _options(retry_failed, refresh))
+    report = _fetch_metadata(context, path, sampling, config, fetch_options(retry_failed, refresh, shard_of(shard)))
     if view:
         _draw(path, config)
     fetch_output.write_reports([report], as_json=as_json)
@@ -115,6 +118,7 @@ def elevation(
     yes: YesOption = False,
     retry_failed: RetryOption = False,
     refresh: RefreshOption = False,
+    shard: ShardOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch the ground's height below panoramas that do not know their own."""
@@ -128,12 +132,12 @@ def elevation(
         fetch={"max_cost_usd": max_cost},
         elevation={"source": elevation_source},
     )
-    opened, options = open_database(config), _options(retry_failed, refresh)
+    opened, options = open_database(config), fetch_options(retry_failed, refresh, shard_of(shard))
     plan = plan_fetch(opened, config, heights=options, pictures=None)
     if dry_run:
         fetch_output.write_plan(plan, at_most=False, as_json=as_json)
         return
-    fetch_output.approve(plan, config, yes=yes)
+    fetch_output.approve(plan, config, yes=yes, shard=options.shard)
     with progress_bars(Session.of(context)) as on_progress:
         report = fetch_elevation(opened, config, on_progress, options)
     fetch_output.write_reports([report], as_json=as_json)
@@ -166,6 +170,7 @@ def panoramas(
     yes: YesOption = False,
     retry_failed: RetryOption = False,
     refresh: RefreshOption = False,
+    shard: ShardOption = None,
     view: ViewOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -189,18 +194,25 @@ def panoramas(
         },
         elevation={"source": elevation_source},
     )
-    path = database_path(config)
+    path, options = database_path(config), fetch_options(retry_failed, refresh, shard_of(shard))
     sampling = _sampling(config, point, place, radius, points, along_streets)
+    if sampling is not None and options.shard is not None:
+        msg = (
+            "--shard fetches what is known: run `geonav fetch metadata` of the area first, and leave the area out here"
+        )
+        raise UsageError(msg)
     if dry_run and sampling is not None:
-        _write_area_plan(sampling, config, _options(retry_failed, False), _options(retry_failed, refresh), as_json)
+        write_area_plan(
+            sampling, config, fetch_options(retry_failed, False), fetch_options(retry_failed, refresh), as_json
+        )
         return
     reports = []
     if sampling is not None:
-        reports.append(_fetch_metadata(context, path, sampling, config, _options(retry_failed, False)))
+        reports.append(_fetch_metadata(context, path, sampling, config, fetch_options(retry_failed, False)))
     if dry_run:
-        _write_plan(config, retry_failed, refresh, as_json)
+        write_plan(config, retry_failed, refresh, as_json)
         return
-    reports += _fetch_rest(context, config, _options(retry_failed, refresh), yes)
+    reports += fetch_rest(context, config, options, yes)
     if view:
         _draw(path, config)
     fetch_output.write_reports(reports, as_json=as_json)
@@ -213,12 +225,6 @@ def _config(
     for section in (*sections, *keys):
         overrides[section] = {**sections.get(section, {}), **keys.get(section, {})}
     return Session.of(context).config(overrides)
-
-
-def _options(retry_failed: bool, refresh: bool) -> FetchOptions:
-    from geonav.pipeline.fetching import FetchOptions
-
-    return FetchOptions(retry_failed=retry_failed, refresh=refresh)
 
 
 def _sampling(
@@ -243,51 +249,6 @@ def _fetch_metadata(
 
     with progress_bars(Session.of(context)) as on_progress:
         return fetch_metadata(path, sampling, config, on_progress, options)
-
-
-def _fetch_rest(context: typer.Context, config: GeonavConfig, options: FetchOptions, yes: bool) -> list[FetchReport]:
-    """Heights where some are missing, and pictures; one question for both."""
-    from geonav.pipeline.fetching import fetch_elevation, fetch_panoramas
-    from geonav.pipeline.fetching.planning import plan_fetch
-
-    opened, for_heights = open_database(config), _options(options.retry_failed, False)
-    plan = plan_fetch(opened, config, heights=for_heights, pictures=options)
-    fetch_output.approve(plan, config, yes=yes)
-    reports = []
-    with progress_bars(Session.of(context)) as on_progress:
-        if plan.height_calls:
-            reports.append(fetch_elevation(opened, config, on_progress, for_heights, provider=plan.provider))
-            config = _less(config, reports[0].cost_usd)
-        reports.append(fetch_panoramas(opened, config, on_progress, options))
-    return reports
-
-
-def _less(config: GeonavConfig, spent_usd: float) -> GeonavConfig:
-    """``config`` with what is left of ``--max-cost`` after ``spent_usd``."""
-    limit = config.fetch.max_cost_usd
-    if limit is None:
-        return config
-    return config.model_copy(
-        update={"fetch": config.fetch.model_copy(update={"max_cost_usd": max(limit - spent_usd, 0.0)})}
-    )
-
-
-def _write_plan(config: GeonavConfig, retry_failed: bool, refresh: bool, as_json: bool) -> None:
-    from geonav.pipeline.fetching.planning import plan_fetch
-
-    heights, pictures = _options(retry_failed, False), _options(retry_failed, refresh)
-    plan = plan_fetch(open_database(config), config, heights=heights, pictures=pictures)
-    fetch_output.write_plan(plan, at_most=False, as_json=as_json)
-
-
-def _write_area_plan(
-    sampling: Sampling, config: GeonavConfig, metadata: FetchOptions, pictures: FetchOptions | None, as_json: bool
-) -> None:
-    from geonav.pipeline.fetching.area import plan_area
-
-    for_pictures = _options(False, False) if pictures is None else pictures
-    plan = plan_area(database_path(config), sampling, config, metadata=metadata, pictures=for_pictures)
-    fetch_output.write_plan(plan, at_most=plan.unknown > 0 or plan.panoramas is None, as_json=as_json)
 
 
 def _draw(path: Path, config: GeonavConfig) -> None:

@@ -18,8 +18,10 @@ from typing import Self
 from geonav.data.database import OWN_FOLDER, Database
 from geonav.data.manifest_file import connect
 from geonav.data.manifest_rows import Ground, Status, StoredPanorama, StoredQuery, panorama_from_json
+from geonav.data.manifest_shards import connect_share, take_over
 from geonav.data.manifest_tables import HeightTable, SearchTable
 from geonav.data.manifest_views import SpendTable, ViewTable
+from geonav.data.shards import Shard
 from geonav.errors import DatabaseError
 
 __all__ = ["Ground", "Manifest", "Status", "StoredPanorama", "StoredQuery", "clock", "manifest_path"]
@@ -59,14 +61,20 @@ class Manifest:
 
     @classmethod
     def open(
-        cls, database: Database | Path, *, read_only: bool = False, now: Callable[[], datetime] | None = None
+        cls,
+        database: Database | Path,
+        *,
+        read_only: bool = False,
+        now: Callable[[], datetime] | None = None,
+        shard: Shard | None = None,
     ) -> Self:
-        """Open the manifest of a database, made if there is none.
+        """Open the manifest of a database, made if there is none; who writes it takes over what shares wrote.
 
         Args:
             database: the database or its folder.
             read_only: neither make nor change it.
             now: gives the time instead of :func:`clock`.
+            shard: open the manifest of this share instead.
 
         Raises:
             DatabaseError: there is none to read, or it is broken or of a newer geonav.
@@ -76,7 +84,12 @@ class Manifest:
         if read_only and not path.exists():
             msg = f"nothing was fetched into {path.parent.parent} yet: start with 'geonav fetch metadata'"
             raise DatabaseError(msg)
-        return cls(path, connect(path, read_only=read_only), now)
+        if shard is not None:
+            return cls(path, connect_share(path, shard), now)
+        manifest = cls(path, connect(path, read_only=read_only), now)
+        if not read_only:
+            take_over(path, manifest._connection, manifest.searches.store)
+        return manifest
 
     def __enter__(self) -> Self:
         return self

@@ -53,15 +53,15 @@ class Connection(sqlite3.Connection):
             return super().executemany(*arguments)
 
 
-def connect(path: Path, *, read_only: bool) -> Connection:
-    """Open the file, with its tables.
+def connect(path: Path, *, read_only: bool, is_share: bool = False) -> Connection:
+    """Open the file, with its tables; that of a share is written so that another machine may go on with it.
 
     Raises:
         DatabaseError: the file is broken or of a newer geonav.
         StorageError: it cannot be written.
     """
     with _sqlite_errors(path):
-        connection = _to_read(path) if read_only else _to_write(path)
+        connection = _to_read(path) if read_only else _to_write(path, is_share=is_share)
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != SCHEMA_VERSION:
         connection.close()
@@ -70,11 +70,12 @@ def connect(path: Path, *, read_only: bool) -> Connection:
     return connection
 
 
-def _to_write(path: Path) -> Connection:
+def _to_write(path: Path, *, is_share: bool) -> Connection:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     connection = _connection(path, str(path))
-    connection.execute("PRAGMA journal_mode = WAL")
+    # A log beside the file is faster, and for one machine alone.
+    connection.execute(f"PRAGMA journal_mode = {'DELETE' if is_share else 'WAL'}")
     # A killed process loses nothing that was committed; a power cut may lose the last moments, never break the file.
     connection.execute("PRAGMA synchronous = NORMAL")
     if connection.execute("PRAGMA user_version").fetchone()[0] == 0:

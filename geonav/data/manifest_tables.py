@@ -63,7 +63,7 @@ class SearchTable(Table):
         self._end(provider, key, Status.DONE if panoramas else Status.NOTHING, None)
         self._connection.execute("DELETE FROM finds WHERE provider = ? AND key = ?", (provider, key))
         for panorama in panoramas:
-            self._store(panorama)
+            self.store(panorama)
             self._connection.execute(
                 "INSERT OR IGNORE INTO finds VALUES (?, ?, ?)", (panorama.provider, panorama.pano_id, key)
             )
@@ -75,7 +75,7 @@ class SearchTable(Table):
             (status, reason, self._timestamp(), provider, key),
         )
 
-    def _store(self, panorama: Panorama) -> None:
+    def store(self, panorama: Panorama) -> None:
         """Add a panorama; of two descriptions the one that sorts first stays, so that their order does not matter."""
         record, name = panorama_to_json(panorama), (panorama.provider, panorama.pano_id)
         place = (panorama.lat, panorama.lng)
@@ -178,6 +178,10 @@ class HeightTable(Table):
             "UPDATE panoramas SET height_batch = ? WHERE provider = ? AND pano_id = ?",
             ((number, *name) for number, batch in enumerate(batches, last + 1) for name in batch),
         )
+
+    def unplan(self) -> None:
+        """Put no panorama together with others any more."""
+        self._connection.execute("UPDATE panoramas SET height_batch = NULL WHERE height_status = 'pending'")
 
     def batches(self, provider: str | None = None) -> list[list[tuple[str, str, float, float]]]:
         """Batches that are still to be asked for, each of provider, id, latitude and longitude.

@@ -64,6 +64,7 @@ def _figures(found: Photos, folder: Path, *, quick: bool) -> Iterator[Figure]:
     yield other.opening(found, folder, 100_000)
     yield other.memory(found, 30)
     yield from other.indexing(found, folder, 200)
+    yield other.by_ray(found, folder, 200)
     yield from other.old_machine(2)
 
 

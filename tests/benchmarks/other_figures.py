@@ -104,6 +104,17 @@ def indexing(photos: Photos, folder: Path, count: int) -> Iterator[Figure]:
     )  # fmt: skip
 
 
+def by_ray(photos: Photos, folder: Path, count: int) -> Figure:
+    """``index local`` by two workers of a Ray cluster against this process with as many threads as there are cores."""
+    done = {}
+    for engine in ("local", "ray"):
+        path = _repeated(photos.database, folder / f"by-{engine}", count)
+        done[engine] = json.loads(_python("-m", "tests.benchmarks.child", "index", str(path), engine))
+    start_s = done["ray"]["whole_s"] - done["ray"]["seconds"]
+    name = f"index local over {count} photos by 2 workers of Ray, started in {start_s:.0f} s, against the local engine"
+    return Figure(name, done["ray"]["seconds"], done["local"]["seconds"], 0.85)
+
+
 def memory(photos: Photos, count: int) -> Figure:
     """Of locating photos in one process."""
     queries = [str(query.path) for query in photos.queries]

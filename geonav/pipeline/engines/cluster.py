@@ -110,6 +110,7 @@ class RayEngine:
         # The number of threads is for libraries that ask before a worker can tell them.
         with _loopback_alone(self._ray), _environment(OMP_NUM_THREADS=str(threads)):
             self._init(
+                address="local",  # whatever else runs on this machine
                 num_cpus=cpus,
                 include_dashboard=False,
                 object_store_memory=_STORE_BYTES,

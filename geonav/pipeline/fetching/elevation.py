@@ -9,7 +9,9 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.manifest import Manifest
 from geonav.data.manifest_rows import Ground, Status
+from geonav.data.manifest_shards import cell_of
 from geonav.data.progress import OnProgress
+from geonav.data.shards import share
 from geonav.errors import NetworkError
 from geonav.pipeline.fetching.datums import check_convertible
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
@@ -44,14 +46,17 @@ def fetch_elevation(
     """
     Manifest.open(database, read_only=True).close()
     check_convertible(height_datum(config), database.alt_datum)
-    with database.lock(), Manifest.open(database) as manifest:
+    with database.lock(options.shard), Manifest.open(database, shard=options.shard) as manifest:
         with manifest.transaction():
             _restart(manifest, options, provider)
-        if not (manifest.heights.unplanned(provider) or manifest.heights.batches(provider)):
+            if options.shard is not None:
+                manifest.heights.unplan()  # what was planned may hold places of other shares
+        own = share(options.shard, manifest.heights.unplanned(provider), lambda place: cell_of(*place[2:]))
+        if not (own or manifest.heights.batches(provider)):
             return _report(manifest, config.elevation.source, provider)
         source = height_source_of(config)
         with manifest.transaction():
-            manifest.heights.plan(_batches(manifest.heights.unplanned(provider), source.batch_size))
+            manifest.heights.plan(_batches(own, source.batch_size))
         step = _step(manifest, source, manifest.heights.batches(provider))
         done, calls, cost_usd = _carry_out(step, manifest, source, config, on_progress)
         report = _report(manifest, source.name, provider)

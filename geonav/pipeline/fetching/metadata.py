@@ -9,6 +9,7 @@ from geonav.config import GeonavConfig
 from geonav.data.manifest import Manifest
 from geonav.data.manifest_rows import Status
 from geonav.data.progress import OnProgress
+from geonav.data.shards import share
 from geonav.data.survey import Panorama, SearchQuery
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
 from geonav.pipeline.fetching.session import Operation, Step, carry_out
@@ -36,9 +37,10 @@ def fetch_metadata(
         StorageError: the database cannot be written.
     """
     provider = provider_of(config)
-    queries = {query.key: query for query in provider.queries(sampling.area, sampling.points)}
+    asked = share(options.shard, provider.queries(sampling.area, sampling.points), lambda query: query.key)
+    queries = {query.key: query for query in asked}
     database = open_or_create(database_path, sampling.center, config)
-    with database.lock(), Manifest.open(database) as manifest:
+    with database.lock(options.shard), Manifest.open(database, shard=options.shard) as manifest:
         name = provider.name
         with manifest.transaction():
             manifest.searches.plan(name, queries.values())
@@ -54,7 +56,7 @@ def fetch_metadata(
 
         step = Step("metadata", pending, len(pending), provider.search, found, failed, lambda query: query.key)
         done = carry_out(step, manifest, config, on_progress)
-        return _report(manifest, name, done)
+        return _report(manifest, name, done, is_whole=options.shard is None)
 
 
 def _restart(manifest: Manifest, provider: str, queries: dict[str, SearchQuery], options: FetchOptions) -> None:
@@ -69,9 +71,9 @@ def _restart(manifest: Manifest, provider: str, queries: dict[str, SearchQuery],
     manifest.searches.restart(provider, again)
 
 
-def _report(manifest: Manifest, provider: str, done: int) -> FetchReport:
+def _report(manifest: Manifest, provider: str, done: int, *, is_whole: bool) -> FetchReport:
     notes = []
-    if Status.PENDING not in manifest.searches.states(provider).values():
+    if is_whole and Status.PENDING not in manifest.searches.states(provider).values():
         with manifest.transaction():
             gone = manifest.searches.finish_refresh(provider)
         if gone:

@@ -16,8 +16,10 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.manifest import Manifest
 from geonav.data.manifest_rows import Status, StoredPanorama, StoredView
+from geonav.data.manifest_shards import panorama_name
 from geonav.data.metadata import ImageMetadata
 from geonav.data.progress import OnProgress
+from geonav.data.shards import Shard
 from geonav.pipeline.fetching.pictures import PictureJob, download, jobs_of
 from geonav.pipeline.fetching.planning import check_found, num_calls, pending_views, plan_views, with_known_provider
 from geonav.pipeline.fetching.report import FetchOptions, FetchReport
@@ -55,15 +57,17 @@ def fetch_panoramas(
         check_found(manifest, config)
     provider = provider_of(config)
     describer = Describer.of(database, config)
-    with database.lock(), Manifest.open(database) as manifest:
-        database.remove_drafts()
+    shard = options.shard
+    with database.lock(shard), Manifest.open(database, shard=shard) as manifest:
+        if shard is None:  # other shares are making entries
+            database.remove_drafts()
         with manifest.transaction():
             _restart(manifest, provider.name, options)
             surplus = plan_views(manifest, provider, config.fetch, options)
-        for uid in surplus:
+        for uid in surplus if shard is None else ():
             if uid in database:
                 database.remove_entry(uid)
-        fetch = _Fetch(database, manifest, provider, describer, Spending.of(provider))
+        fetch = _Fetch(database, manifest, provider, describer, Spending.of(provider), shard)
         fetch.bring_up_to_date()
         calls = fetch.num_calls()
         used = 0 if provider.paid_as is None else manifest.spend.this_month(provider.paid_as)
@@ -105,6 +109,13 @@ class _Fetch:
     provider: Provider
     describer: Describer
     spending: Spending
+    shard: Shard | None = None
+
+    def panoramas(self) -> Iterator[StoredPanorama]:
+        """Those of the provider that belong to the share."""
+        for stored in self.manifest.panoramas(self.provider.name):
+            if self.shard is None or self.shard.holds(panorama_name(self.provider.name, stored.panorama.pano_id)):
+                yield stored
 
     def download(self, job: PictureJob) -> list[bytes]:
         """Make a job's calls, in any thread, and remember what they cost however they end."""
@@ -123,7 +134,7 @@ class _Fetch:
 
     def jobs(self) -> Iterator[PictureJob]:
         """Downloads of what is pending, in the order of the manifest."""
-        for stored in self.manifest.panoramas(self.provider.name):
+        for stored in self.panoramas():
             yield from jobs_of(stored, pending_views(stored))
 
     def num_calls(self) -> int:
@@ -133,7 +144,7 @@ class _Fetch:
             UsageError: a height is in a datum that cannot be taken to the database's.
         """
         count = 0
-        for stored in self.manifest.panoramas(self.provider.name):
+        for stored in self.panoramas():
             if pending := pending_views(stored):
                 self.describer.height_m(stored)
                 count += num_calls(stored, len(pending))
@@ -142,7 +153,7 @@ class _Fetch:
     def bring_up_to_date(self) -> None:
         """Take what a killed run left as fetched, and describe entries anew about which more is known now."""
         operations: list[Operation] = []
-        for stored in self.manifest.panoramas(self.provider.name):
+        for stored in self.panoramas():
             for view in stored.views:
                 operations += self._upkeep(stored, view)
             if len(operations) >= _COMMIT_EACH:
@@ -232,7 +243,7 @@ class _Fetch:
 
     def _notes(self) -> list[str]:
         unplaced = unseen = 0
-        for stored in self.manifest.panoramas(self.provider.name):
+        for stored in self.panoramas():
             if stored.is_gone:
                 continue
             unplaced += self.describer.height_m(stored) is None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from geonav.data.shards import Shard
+from geonav.errors import UsageError
+
 
 @dataclass(frozen=True, kw_only=True)
 class FetchOptions:
@@ -12,10 +15,22 @@ class FetchOptions:
     Attributes:
         retry_failed: what failed before.
         refresh: everything, replacing what is there.
+        shard: of all that, a share alone.
     """
 
     retry_failed: bool = False
     refresh: bool = False
+    shard: Shard | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            UsageError: a share is to be fetched anew.
+        """
+        if self.shard is not None and self.refresh:
+            msg = "--refresh ends once everything was asked for again, which no --shard can tell: leave one out"
+            raise UsageError(msg)
 
 
 @dataclass(frozen=True)

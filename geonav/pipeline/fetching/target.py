@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geonav.config import GeonavConfig
 from geonav.data.database import OWN_FOLDER, Database
-from geonav.errors import UsageError
+from geonav.errors import DatabaseError, UsageError
 from geonav.geometry.geodesy import GeoPoint
 from geonav.providers.base import HeightSource, Provider
 from geonav.providers.registry import HEIGHT_SOURCES, PROVIDERS
@@ -53,7 +53,10 @@ def open_or_create(path: Path | str, center: tuple[float, float], config: Geonav
     # A run that was killed while it made the database leaves nothing but its own folder.
     is_new = not folder.exists() or (folder.is_dir() and all(item.name == OWN_FOLDER for item in folder.iterdir()))
     if is_new and not is_made:
-        return Database.create(folder, origin, height_datum(config))
+        try:
+            return Database.create(folder, origin, height_datum(config))
+        except DatabaseError:  # another share was faster
+            return Database.open(folder)
     database = Database.open(folder)
     if database.origin is None:
         database.set_origin(origin, database.alt_datum)

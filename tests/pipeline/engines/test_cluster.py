@@ -154,6 +154,7 @@ def test_a_map_matched_by_a_cluster_is_that_of_one_process(by_ray: GeonavConfig,
     assert len({event.item for event in told}) == here.num_pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "at_opening"), [("_MOST_DEATHS", False), ("_MOST_FAILED_OPENINGS", True)])
 def test_workers_that_end_again_and_again_stop_the_run(
     limit: str, at_opening: bool, cluster_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def test_a_cluster_is_started_for_the_run_and_ended_with_it(database: Database) 
     assert started(database).communicate(timeout=100)[0] == "0 computed, 8 there already, 0 failed\n"
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_the_cluster_and_keeps_what_is_stored(database: Database) -> None:
     program = started(database, "--engine", "ray", "--workers", "1")
     first = [database.path / f"p{number}" / "disk_descriptor.npz" for number in range(8)]

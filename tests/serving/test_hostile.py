@@ -31,7 +31,7 @@ def _attack(program: Program, query: bytes, count: int, seed: int, folder: Path)
             assert "\n" not in error["message"]
         else:  # not even a request: the HTTP library says so
             assert attack.kind in {"huge_header", "broken_chunk", "length_that_is_none", "request_that_is_none"}, attack
-            assert reply.content == b"Invalid HTTP request received."
+            assert b"Invalid HTTP request received." in reply.content  # whole, or in one chunk
     grown = program.memory_mb() - before
     print(f"{count} attacks: the most memory grew by {grown:.0f} MB to {program.memory_mb():.0f} MB")  # noqa: T201
     assert grown < MAY_GROW_MB

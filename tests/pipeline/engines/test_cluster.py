@@ -27,6 +27,8 @@ from tests.pipeline.engines.works import Writing, pids
 from tests.pipeline.mapping.painted import PaintedStreet, along_street, map_config, store
 from tests.pipeline.test_index import add, settings
 
+pytestmark = pytest.mark.slow  # a cluster takes half a minute to start
+
 ITEMS = [f"item{number:02d}" for number in range(30)]
 
 

@@ -19,6 +19,8 @@ from geonav.errors import MissingError
 from geonav.pipeline.engines.registry import engine_of
 from tests.pipeline.test_index import add
 
+pytestmark = pytest.mark.slow  # a cluster takes half a minute to start
+
 ROOT = Path(__file__).parents[3]
 
 

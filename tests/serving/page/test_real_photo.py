@@ -29,6 +29,8 @@ from tests.conftest import StreetPhotos
 from tests.serving.page.conftest import DESKTOP, PHONE, Visit
 from tests.serving.page.test_journey import TRANSFER, drawn_share
 
+pytestmark = pytest.mark.slow  # networks over real photos behind a real server take minutes
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 

@@ -40,6 +40,7 @@ def _attack(program: Program, query: bytes, count: int, seed: int, folder: Path)
     assert "Traceback" not in program.log.read_text("utf-8")
 
 
+@pytest.mark.slow  # minutes on a busy machine
 def test_hostile_uploads_are_refused(program: Program, query: bytes, tmp_path: Path) -> None:
     _attack(program, query, 150, 1, tmp_path)
 

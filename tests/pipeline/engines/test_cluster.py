@@ -19,10 +19,11 @@ from geonav.errors import DatabaseError, PartialError, StorageError
 from geonav.pipeline.engines.base import in_order
 from geonav.pipeline.engines.place import Place
 from geonav.pipeline.engines.registry import engine_of
-from geonav.pipeline.index import index_global
+from geonav.pipeline.index import index_global, index_local
 from geonav.pipeline.local_work import LocalWork
 from geonav.pipeline.mapping.build import build_map
 from tests.pipeline.engines.conftest import with_engine
+from tests.pipeline.engines.test_command import descendants
 from tests.pipeline.engines.works import Writing, pids
 from tests.pipeline.mapping.painted import PaintedStreet, along_street, map_config, store
 from tests.pipeline.test_index import add, settings
@@ -168,3 +169,44 @@ def test_workers_that_end_again_and_again_stop_the_run(
         pytest.raises(PartialError, match="3 workers of the Ray cluster ended one after the other"),
     ):
         list(engine.run(work, ITEMS))
+
+
+@pytest.mark.slow
+def test_indexing_outlives_ten_killed_workers(cluster_address: str, tmp_path: Path) -> None:
+    database = Database.create(tmp_path / "local")
+    for number in range(24):
+        add(database, f"p{number:02d}", number)
+    other = Database.open(shutil.copytree(tmp_path / "local", tmp_path / "ray"))
+    config, kills, told = settings(max_keypoints=100), [], []
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    index_local(database, config)
+    torch.set_num_threads(threads)
+
+    def kill(event: ProgressEvent) -> None:
+        told.append(event.item)
+        live = [pid for pid in worker_pids() if pid not in kills]
+        if len(kills) < 10 and live:
+            os.kill(live[-1], signal.SIGKILL)
+            kills.append(live[-1])
+
+    by_ray = config.model_copy(update={"engine": with_engine(cluster_address, chunk=1).engine})
+    report = index_local(other, by_ray, kill)
+    assert len(kills) == 10
+    assert (report.computed, report.failed) == (24, [])
+    assert sorted(told) == other.uids()
+    assert files(database.path, ".npy", ".npz") == files(other.path, ".npy", ".npz")
+    assert not list(other.path.rglob(".geonav-tmp-*"))
+    assert index_local(other, config).reused == 24
+
+
+def worker_pids() -> list[int]:
+    """Processes of this test's own workers, as the system lists them."""
+    found = []
+    for pid in descendants(os.getpid()):
+        try:
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::RayWorker"):
+                found.append(pid)
+        except OSError:
+            continue
+    return found

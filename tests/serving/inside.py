@@ -45,7 +45,7 @@ def held_up(localizer: Localizer, config: GeonavConfig, **settings: object) -> I
             service.engine.stop(0)
 
 
-def wait_until(happens: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not happens():
         assert time.monotonic() < until, "it did not happen"

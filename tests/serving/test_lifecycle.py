@@ -6,16 +6,22 @@ import shutil
 import signal
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.pipeline.index import index_global
 from tests.serving.inside import wait_until
-from tests.serving.program import FAR, started
+from tests.serving.program import FAR, Program, started
 
 LAST = "r0007"
+
+
+def _health(program: Program) -> str:
+    try:
+        return str(program.get("/v1/health").json["status"])
+    except (urllib.error.URLError, ConnectionError):
+        return "gone"
 
 
 def test_a_database_that_grows_is_read_anew_and_a_signal_ends_it_when_all_is_answered(
@@ -45,8 +51,7 @@ def test_a_database_that_grows_is_read_anew_and_a_signal_ends_it_when_all_is_ans
             begun = client.submit(program.localize, query)
             wait_until(lambda: program.metric("geonav_photos_running") == 1)
             program.process.send_signal(signal.SIGTERM)
-            with suppress(urllib.error.URLError, ConnectionError):  # unless it was that quick
-                assert program.get("/v1/health").json["status"] == "draining"
+            wait_until(lambda: _health(program) != "ready")
             assert begun.result().status == 200
         assert program.process.wait(60) == 0
         assert "Traceback" not in program.log.read_text("utf-8")

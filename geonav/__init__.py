@@ -13,7 +13,8 @@ Start here:
 * :func:`build_map` brings references with doubtful poses together, :func:`add_to_map` lets new ones join; both and
   :func:`map_report` give a :class:`MapReport`.
 * :class:`Localizer` holds an indexed database open; ``Localizer(database, config).locate("photo.jpg")`` returns a
-  :class:`LocalizationResult`. :func:`localize` does the same for one photo in one call.
+  :class:`LocalizationResult`; :class:`PictureBytes` stands for a file where there is none. :func:`localize` does the
+  same for one photo in one call.
 * :func:`locate_sequence` locates frames taken one after the other, a folder or a video, together, and gives a
   :class:`TrackPoint` each; :class:`SequenceOptions` and :class:`MotionPrior` say how they may have moved.
 * :class:`Searcher` and :func:`search` stop at the references that look like a photo and give a :class:`SearchResult`;
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from geonav.config import GeonavConfig, load_config
     from geonav.data.database import Database
+    from geonav.data.images import PictureBytes
     from geonav.data.results import LocalizationResult
     from geonav.data.track import TrackPoint
     from geonav.evaluation.experiment import EvaluationReport, Experiment, evaluate, rescore
@@ -104,6 +106,7 @@ _MODULES = {
     "Localizer": "geonav.pipeline.localize",
     "MapReport": "geonav.pipeline.mapping.report",
     "MotionPrior": "geonav.pose.motion",
+    "PictureBytes": "geonav.data.images",
     "PostviewFilter": "geonav.pipeline.postview",
     "PullOptions": "geonav.pipeline.syncing.pull",
     "PullReport": "geonav.pipeline.syncing.pull",
@@ -176,6 +179,7 @@ __all__ = [
     "Localizer",
     "MapReport",
     "MotionPrior",
+    "PictureBytes",
     "PostviewFilter",
     "PullOptions",
     "PullReport",

@@ -25,6 +25,7 @@ HostOption = Annotated[str | None, setting("serve.host", "--host")]
 PortOption = Annotated[int | None, setting("serve.port", "--port")]
 QueueOption = Annotated[int | None, setting("serve.queue", "--queue")]
 MaxBatchOption = Annotated[int | None, setting("serve.max_batch", "--max-batch")]
+MaxWaitOption = Annotated[float | None, setting("serve.max_wait_ms", "--max-wait", metavar="MILLISECONDS")]
 TimeLimitOption = Annotated[float | None, setting("serve.time_limit_s", "--time-limit", metavar="SECONDS")]
 MaxUploadOption = Annotated[float | None, setting("serve.max_upload_mb", "--max-upload-mb")]
 MaxMegapixelsOption = Annotated[float | None, setting("serve.max_megapixels", "--max-megapixels")]
@@ -52,6 +53,7 @@ def serve(
     port: PortOption = None,
     queue: QueueOption = None,
     max_batch: MaxBatchOption = None,
+    max_wait: MaxWaitOption = None,
     time_limit: TimeLimitOption = None,
     max_upload_mb: MaxUploadOption = None,
     max_megapixels: MaxMegapixelsOption = None,
@@ -71,7 +73,8 @@ def serve(
     """Answer over HTTP, and show a page to drop photos on; a key, if any, is GEONAV_SERVE__API_KEY."""
     session = Session.of(context)
     asked = {
-        "host": host, "port": port, "queue": queue, "max_batch": max_batch, "time_limit_s": time_limit,
+        "host": host, "port": port, "queue": queue, "max_batch": max_batch, "max_wait_ms": max_wait,
+        "time_limit_s": time_limit,
         "max_upload_mb": max_upload_mb, "max_megapixels": max_megapixels, "cors_origins": cors_origin or None,
         "grace_s": grace, "keep_uploads": keep_uploads, "tiles_url": tiles_url, "tiles_attribution": tiles_attribution,
     }  # fmt: skip

@@ -157,7 +157,13 @@ def _info(main: Mapping[int, Any], camera: Mapping[int, Any], place: Mapping[int
 
 
 def exif_from_image(image: Image) -> ExifInfo:
-    """The EXIF of an opened Pillow image; empty, with a warning in it, where EXIF is corrupted."""
+    """The EXIF of an opened Pillow image; empty, with a warning in it, where EXIF is corrupted.
+
+    A PNG is decoded for it, and raises what Pillow does where it is broken: its EXIF may stand behind the pixels, and
+    Pillow tells of an error in these only once.
+    """
+    if image.format == "PNG":
+        image.load()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of corrupt EXIF; ours is in the result

@@ -177,7 +177,7 @@ def prepare_content(content: bytes, where: Path) -> StorableImage:
 
 
 def check_header(picture: PictureBytes) -> tuple[int, int]:
-    """Width and height of the upright picture, decoding nothing: what is no picture, or too large a one, ends here.
+    """Width and height as stored, decoding nothing: what is no picture, or too large a one, ends here.
 
     A grey picture of 16 bits or more takes eight times the memory of one with 8, and counts as so many pixels.
 
@@ -191,7 +191,7 @@ def check_header(picture: PictureBytes) -> tuple[int, int]:
         width, height = image.size
         if image.mode.startswith(("I", "F")):
             _check_size(where, width, height, picture.max_pixels // 8, MIN_SIDE_PX)
-        return (height, width) if exif_from_image(image).orientation >= 5 else (width, height)
+        return width, height
 
 
 def upright_size(path: Path | str) -> tuple[int, int]:

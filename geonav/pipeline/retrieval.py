@@ -57,6 +57,8 @@ _REACH_M = 50.0
 _GPS_SIGMAS = 3.0
 # Copies of one photo in a database, at most.
 _LIKE_ITSELF = 3
+# What is computed once, and from which settings.
+_MADE_OF = {"options": ("k1", "k2", "alpha", "layers", "blend"), "_vouching": ("support",)}
 # Hits looked through at first for each place that is wanted.
 _VIEWS_LOOKED_AT = 4
 
@@ -98,10 +100,13 @@ class Retriever:
         self._grouped = grouped if self._settings.group is None else self._settings.group
 
     def with_settings(self, settings: SearchConfig) -> Retriever:
-        """The same index and descriptor asked with other filters, or for other depths."""
-        _ = self.places  # read once for all
+        """The same index and descriptor asked with other filters and parameters; the re-ranker stays the same."""
+        _ = self.places, self._vouches and self._vouching  # made once for all
         other = copy.copy(self)
         other._settings, other._filters = settings, Filters.of(settings)
+        for made, parameters in _MADE_OF.items():
+            if any(getattr(settings, name) != getattr(self._settings, name) for name in parameters):
+                other.__dict__.pop(made, None)
         return other
 
     @cached_property

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import TYPE_CHECKING, Annotated, Any
 
 from geonav import __version__
-from geonav.errors import InputError
+from geonav.errors import GeonavError, InputError
 from geonav.serving.localizing import localize
-from geonav.serving.manual import DESCRIPTION, LOCALIZE, errors
+from geonav.serving.manual import DESCRIPTION, LOCALIZE, describe_key, errors
 from geonav.serving.page import Tiles, add_page
 from geonav.serving.refusals import RefusedError
 from geonav.serving.shield import Shield
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from geonav.serving.service import Service
+
+logger = logging.getLogger(__name__)
 
 _KEPT = {"Cache-Control": "private, max-age=3600"}
 
@@ -44,6 +47,7 @@ def build_app(service: Service) -> ASGIApp:
     _add_refusals(app)
     _add_localize(app, service)
     _add_questions(app, service)
+    describe_key(app, is_needed=service.settings.api_key is not None)
     settings = service.settings
     add_page(app, Tiles(settings.tiles_url, settings.tiles_attribution) if settings.tiles_url else None)
     shielded: ASGIApp = Shield(app, service)
@@ -80,13 +84,18 @@ def _add_refusals(app: FastAPI) -> None:
         first = error.errors()[0]
         return RefusedError(422, f"{first['loc'][-1]}: {first['msg']}"[:300]).answer()
 
+    async def broken(_: Request, error: Exception) -> Response:
+        logger.error("a request failed: %s", error)
+        return RefusedError(500, "something the server needs cannot be read or written: its log says what").answer()
+
     async def gone(_: Request, __: Exception) -> Response:
-        return Response(status_code=400)  # nobody reads it
+        return Response(status_code=499)  # nobody reads it; it is how such requests are counted
 
     async def unforeseen(_: Request, __: Exception) -> Response:
         return RefusedError(500, "something unforeseen went wrong: the server's log says what").answer()
 
     app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(GeonavError, broken)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(ClientDisconnect, gone)
@@ -109,6 +118,7 @@ def _add_localize(app: FastAPI, service: Service) -> None:
 
 def _add_questions(app: FastAPI, service: Service) -> None:
     from fastapi import Query
+    from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
 
     async def health() -> Response:
@@ -121,16 +131,20 @@ def _add_questions(app: FastAPI, service: Service) -> None:
     async def reference(uid: str) -> Any:  # noqa: ANN401 - JSON
         return JSONResponse(await service.aside(service.catalogue.reference, uid), headers=_KEPT)
 
-    async def image(uid: str, max_side: int) -> Response:
+    async def image(request: Request, uid: str, max_side: int) -> Response:
         content = await service.aside(service.catalogue.picture, uid, max_side)
         tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-        return Response(content, media_type="image/jpeg", headers={**_KEPT, "ETag": tag})
+        headers = {**_KEPT, "ETag": tag}
+        if tag in (known.strip() for known in request.headers.get("if-none-match", "").split(",")):
+            return Response(status_code=304, headers=headers)
+        return Response(content, media_type="image/jpeg", headers=headers)
 
     async def metrics() -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     health.__annotations__ = metrics.__annotations__ = {"return": Response}
     image.__annotations__ = {
+        "request": Request,
         "uid": str,
         "max_side": Annotated[int, Query(ge=16, le=4096, description="longer side in pixels, at most")],
         "return": Response,

@@ -29,7 +29,7 @@ class Catalogue:
     def __init__(self, localizer: Localizer) -> None:
         """Of the database that ``localizer`` asks."""
         self._database = localizer.database
-        self._localizer = localizer
+        self.localizer = localizer
         self._pictures: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._bytes = 0
@@ -42,7 +42,7 @@ class Catalogue:
     @cached_property
     def about(self) -> dict[str, Any]:
         """The database as a whole."""
-        places = self._localizer.places
+        places = self.localizer.places
         lat, lng = places.lat[np.isfinite(places.lat)], places.lng[np.isfinite(places.lng)]
         where: dict[str, Any] = {"bounds": None, "centre": None}
         if len(lat) and len(lng):
@@ -53,15 +53,15 @@ class Catalogue:
             "name": self.name,
             "count": len(self._database),
             **where,
-            "model": self._localizer.config.local.model,
-            "descriptor": self._localizer.place.descriptor.name,
-            "index": self._localizer.place.index.kind,
+            "model": self.localizer.config.local.model,
+            "descriptor": self.localizer.place.descriptor.name,
+            "index": self.localizer.place.index.kind,
             "map_parts": len(MapStore(self._database).part_ids()),
             "attribution": self._credits(),
         }
 
     def _credits(self) -> list[str]:
-        uids = self._localizer.places.uids
+        uids = self.localizer.places.uids
         found: dict[str, None] = {}
         for uid in uids[:: max(1, len(uids) // _CREDITED)]:
             credit = _credit(self._metadata(uid))

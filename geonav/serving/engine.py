@@ -12,18 +12,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, InvalidStateError
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from geonav.data.images import PictureBytes
 from geonav.data.results import LocalizationResult
 from geonav.errors import GeonavError, ImageError
-from geonav.geometry.camera import Camera
 from geonav.pipeline.localize import Localizer
 from geonav.pipeline.query import PreparedPhoto, QueryPhoto
 from geonav.pipeline.view_matches import ViewMatches
+from geonav.serving.jobs import AbandonedError, Answer, Job
 from geonav.serving.refusals import RefusedError, refusal_of
 
 logger = logging.getLogger(__name__)
@@ -34,98 +31,43 @@ _NEW_SHARE = 0.2
 _LONGEST_WAIT_S = 120
 
 
-class _AbandonedError(Exception):
-    """Nobody waits for this any more."""
+class Source(Protocol):
+    """Where the engine's networks and references come from."""
 
+    def load(self) -> Localizer:
+        """Make what locates, ``local.batch_size`` photos at once."""
+        ...
 
-@dataclass(frozen=True)
-class Answer:
-    """What was found of one photo.
-
-    Attributes:
-        result: with the name the client gave the photo.
-        size: width and height of the upright photo, pixels.
-        matches: of each posed reference that was matched.
-    """
-
-    result: LocalizationResult
-    size: tuple[int, int]
-    matches: list[ViewMatches]
-
-
-@dataclass(eq=False)
-class Job:
-    """One photo that somebody waits for.
-
-    Attributes:
-        photo: let go of once it is decoded.
-        deadline: on ``time.monotonic``.
-        camera: its calibration, if known.
-        search: settings of ``[search]`` that replace the server's.
-        top_k: references to retrieve; the server's if None.
-        answer: comes, or a RefusedError.
-    """
-
-    photo: PictureBytes | None
-    deadline: float
-    camera: Camera | None = None
-    search: dict[str, Any] = field(default_factory=dict)
-    top_k: int | None = None
-    answer: Future[Answer] = field(default_factory=Future)
-    _is_abandoned: bool = False
-
-    def abandon(self) -> None:
-        """Nobody waits any more: it is not begun, or ends before its next match."""
-        self._is_abandoned = True
-        self.answer.cancel()
-
-    def check(self) -> None:
-        """Go on?
-
-        Raises:
-            RefusedError: its time is up.
-        """
-        if self._is_abandoned:
-            raise _AbandonedError
-        if time.monotonic() > self.deadline:
-            raise too_slow()
-
-    def fail(self, error: RefusedError) -> None:
-        """Say why there is no answer."""
-        try:
-            self.answer.set_exception(error)
-        except (InvalidStateError, CancelledError):
-            self._is_abandoned = True
-
-
-def too_slow() -> RefusedError:
-    """The refusal of a request whose time is up."""
-    return RefusedError(
-        504, "this photo took longer than the server allows: name a place to search around, or try later"
-    )
+    def has_changed(self) -> bool:
+        """Whether loading anew would give something else; asked before every batch."""
+        ...
 
 
 class Engine:
     """A bounded queue and the thread that works it off."""
 
-    def __init__(self, load: Callable[[], Localizer], limit: int) -> None:
+    def __init__(self, source: Source, limit: int, max_wait_s: float = 0.0) -> None:
         """Nothing is loaded before :meth:`start`.
 
         Args:
-            load: makes what locates, ``local.batch_size`` photos at once; runs in the thread.
+            source: is loaded in the thread, and anew there when it has changed.
             limit: photos that may wait.
+            max_wait_s: how long a photo waits for others to be computed with, where several are.
         """
-        self._load = load
+        self._source = source
         self.limit = limit
+        self._max_wait_s = max_wait_s
         self._max_batch = 1
         self._waiting: deque[Job] = deque()
         self._running: list[Job] = []
         self._changed = threading.Condition()
         self._is_stopped = False
+        self._must_reload = False
         self._seconds = _USUAL_S
         self._thread = threading.Thread(target=self._run, name="geonav-engine", daemon=True)
         self.localizer: Localizer | None = None
         self.failure: BaseException | None = None
+        self.on_batch: Callable[[int], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to load, then to work."""
@@ -136,17 +78,28 @@ class Engine:
         with self._changed:
             self._is_stopped = True
             for job in (*self._waiting, *self._running):
-                job.fail(RefusedError(503, "the server is stopping: try again in a moment", 5))
-                job._is_abandoned = True
+                job.fail(_stopping())
+                job.is_abandoned = True
             self._waiting.clear()
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(wait_s)
 
+    def reload(self) -> None:
+        """Read the database anew before the next photo, whether or not it seems to have changed."""
+        with self._changed:
+            self._must_reload = True
+            self._changed.notify_all()
+
     @property
     def num_waiting(self) -> int:
         """Photos that wait."""
         return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        """Photos that are worked on."""
+        return len(self._running)
 
     @property
     def is_idle(self) -> bool:
@@ -175,6 +128,8 @@ class Engine:
             RefusedError: it is full.
         """
         with self._changed:
+            if self._is_stopped:
+                raise _stopping()
             self.check_room()
             self._waiting.append(job)
             self._changed.notify()
@@ -186,36 +141,74 @@ class Engine:
             self._drop_abandoned()
 
     def _drop_abandoned(self) -> None:
-        for job in [job for job in self._waiting if job._is_abandoned]:
+        for job in [job for job in self._waiting if job.is_abandoned]:
             self._waiting.remove(job)
 
     def _run(self) -> None:
         try:
-            self.localizer = self._load()
+            self._take_over(self._source.load())
+            self._work()
         except BaseException as error:  # noqa: BLE001 - the main thread tells of it
             self.failure = error
-            return
-        self._max_batch = self.localizer.config.local.batch_size
-        while batch := self._take():
+
+    def _work(self) -> None:
+        while (batch := self._take()) is not None:
             start = time.monotonic()
-            self._locate_all(batch, self.localizer)
+            localizer = self._current()
+            if batch:
+                self.on_batch(len(batch))
+                self._locate_all(batch, localizer)
+                each = (time.monotonic() - start) / len(batch)
+                self._seconds += _NEW_SHARE * (each - self._seconds)
             with self._changed:
                 self._running = []
-            each = (time.monotonic() - start) / len(batch)
-            self._seconds += _NEW_SHARE * (each - self._seconds)
 
-    def _take(self) -> list[Job]:
-        """The photos to locate next; none once it is stopped."""
+    def _take_over(self, localizer: Localizer) -> Localizer:
+        self._max_batch = localizer.config.local.batch_size
+        self.localizer = localizer
+        return localizer
+
+    def _current(self) -> Localizer:
+        """What locates now; a database that cannot be read any more leaves the one that could."""
+        assert self.localizer is not None  # noqa: S101 - loaded before anything is taken
+        with self._changed:
+            asked, self._must_reload = self._must_reload, False
+        if not (asked or self._source.has_changed()):
+            return self.localizer
+        try:
+            loaded = self._take_over(self._source.load())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the server goes on
+            logger.error("the database has changed and cannot be read anew, the old one is kept: %s", error)  # noqa: TRY400
+            return self.localizer
+        logger.info("the database has changed and was read anew: %d references", len(loaded.database))
+        return loaded
+
+    def _take(self) -> list[Job] | None:
+        """The photos to locate next, none where something else is to be done; None once it is stopped."""
         with self._changed:
             while not self._is_stopped:
-                while self._waiting and len(self._running) < self._max_batch:
-                    job = self._waiting.popleft()
-                    if job.answer.set_running_or_notify_cancel():
-                        self._running.append(job)
+                self._fill()
                 if self._running:
+                    self._gather(time.monotonic() + self._max_wait_s)
                     return self._running
+                if self._must_reload:
+                    return []
                 self._changed.wait()
-            return []
+            return None
+
+    def _gather(self, until: float) -> None:
+        """Wait for more photos, where several are computed together."""
+        while len(self._running) < self._max_batch and not self._is_stopped:
+            left = until - time.monotonic()
+            if left <= 0 or not self._changed.wait(left):
+                return
+            self._fill()
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._running) < self._max_batch:
+            job = self._waiting.popleft()
+            if job.answer.set_running_or_notify_cancel():
+                self._running.append(job)
 
     def _locate_all(self, batch: list[Job], localizer: Localizer) -> None:
         read = [(job, query) for job in batch if (query := self._guarded(job, partial(_read, job, localizer)))]
@@ -229,15 +222,15 @@ class Engine:
             return
         for (job, query), each in zip(read, prepared, strict=True):
             answer = self._guarded(job, partial(_located, job, each, localizer))
-            if answer is not None and not job.answer.done():
-                job.answer.set_result(Answer(answer[0], query.photo.size, answer[1]))
+            if answer is not None:
+                job.succeed(Answer(answer[0], query.photo.size, answer[1]))
 
     @staticmethod
     def _guarded(job: Job, work: Callable[[], Any]) -> Any:  # noqa: ANN401 - whatever the work gives
         """Do it; what goes wrong is the job's answer."""
         try:
             return work()
-        except _AbandonedError:
+        except AbandonedError:
             return None
         except ImageError as error:
             job.fail(refusal_of(error))
@@ -270,3 +263,7 @@ def _fail_unforeseen(job: Job, error: Exception) -> None:
         "a file of the database cannot be read" if isinstance(error, GeonavError) else "something unforeseen went wrong"
     )
     job.fail(RefusedError(500, f"{what}: the server's log says what"))
+
+
+def _stopping() -> RefusedError:
+    return RefusedError(503, "the server is stopping: try again in a moment", 5)

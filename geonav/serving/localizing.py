@@ -8,11 +8,11 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from geonav.data.files import atomic_write_bytes
+from geonav.data.files import atomic_write_bytes, storage_errors
 from geonav.data.images import PictureBytes, check_header
 from geonav.errors import ImageError
 from geonav.serving.asked import Asked, asked_of
-from geonav.serving.engine import Answer, Job, too_slow
+from geonav.serving.jobs import Answer, Job, too_slow
 from geonav.serving.multipart import Form, Lease, discard, read_form
 from geonav.serving.refusals import RefusedError, refusal_of
 
@@ -44,8 +44,12 @@ async def localize(request: Request, service: Service) -> dict[str, Any]:
             job, asked = await _job(request, service, lease, deadline)
             photo = job.photo
             service.engine.submit(job)
-            if service.settings.keep_uploads is not None and photo is not None:
-                await service.aside(_keep, service.settings.keep_uploads, photo.content)
+            try:
+                if service.settings.keep_uploads is not None and photo is not None:
+                    await service.aside(_keep, service.settings.keep_uploads, photo.content)
+            except BaseException:
+                service.engine.drop(job)
+                raise
             del photo
             answer = await _waited(request, service, job)
         return await service.aside(_said, service, answer, asked)
@@ -55,7 +59,7 @@ async def localize(request: Request, service: Service) -> dict[str, Any]:
 
 async def _job(request: Request, service: Service, lease: Lease, deadline: float) -> tuple[Job, Asked]:
     settings = service.settings
-    form = await read_form(request, lease, int(settings.max_upload_mb * 1e6), settings.time_limit_s)
+    form = await read_form(request, lease, int(settings.max_upload_mb * 1e6), settings.upload_limit_s)
     asked = asked_of(form.fields)
     photo = _picture(form, int(settings.max_megapixels * 1e6))
     try:
@@ -77,7 +81,8 @@ def _picture(form: Form, max_pixels: int) -> PictureBytes:
 def _keep(folder: Path, content: bytes) -> None:
     """Under the time and the picture's digest: never under a name that a client made up."""
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(folder / f"{moment}-{hashlib.sha256(content).hexdigest()[:16]}.photo", content)
 
 

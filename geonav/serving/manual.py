@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geonav.data.results import LocalizationResult
 from geonav.serving.asked import Asked
 from geonav.serving.refusals import CODES
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 DESCRIPTION = "Locate photos: a photo goes in, the position of its camera on Earth comes out, or why it was refused."
 _SAID = {
     400: "photo.jpg cannot be decoded (image file is truncated): copy or download it again",
     401: "this server asks for a key: send it as Authorization: Bearer KEY",
     404: "the database has no such reference",
-    408: "the photo did not arrive within 300 s: send it anew",
+    408: "the photo did not arrive within 120 s: send it anew",
     413: "the request is larger than the 32 MB allowed: send a smaller copy",
     415: "photo.svg is not a picture that can be read: use JPEG, PNG, TIFF, WebP or HEIC",
     422: "give lat, lng, within_m together: lat alone says no place",
@@ -32,6 +35,10 @@ _ERROR = {
             "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
         }
     },
+}
+_KEYS = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
 }
 _REFERENCES = [{"uid": "0007", "score": 0.412, "num_matches": 412, "num_inliers": 301}]
 _REFUSED: dict[str, Any] = {
@@ -64,6 +71,20 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def describe_key(app: FastAPI, *, is_needed: bool) -> None:
+    """Say in the description how a key is sent, and that it must be where it must."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        schema = plain()
+        schema.setdefault("components", {})["securitySchemes"] = _KEYS
+        if is_needed:
+            schema["security"] = [{name: []} for name in _KEYS]
+        return schema
+
+    app.openapi = described  # type: ignore[method-assign]
 
 
 def _form() -> dict[str, Any]:

@@ -6,12 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from geonav.errors import InputError
+from geonav.serving.refusals import CODES
 
 if TYPE_CHECKING:
     from geonav.data.results import LocalizationResult
     from geonav.serving.engine import Engine
 
 _SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_BATCHES = (1, 2, 4, 8, 16, 32, 64)
 # Names of routes, never what clients made up.
 _ROUTES = (
     (re.compile(r"/v1/references/[^/]+/image"), "/v1/references/{uid}/image"),
@@ -52,8 +54,14 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self._results = Counter("geonav_photos", "photos worked on", ("status",), registry=self.registry)
+        self._refused = Counter("geonav_refused", "requests refused", ("code",), registry=self.registry)
+        self._batches = Histogram(
+            "geonav_batch_size", "photos computed together", buckets=_BATCHES, registry=self.registry
+        )
         waiting = Gauge("geonav_queue_length", "photos that wait", registry=self.registry)
         waiting.set_function(lambda: engine.num_waiting)
+        running = Gauge("geonav_photos_running", "photos that are worked on", registry=self.registry)
+        running.set_function(lambda: engine.num_running)
         Gauge("geonav_queue_limit", "photos that may wait", registry=self.registry).set(engine.limit)
 
     def answered(self, path: str, method: str, status: int, seconds: float) -> None:
@@ -62,6 +70,12 @@ class Metrics:
         known = method if method in {"GET", "HEAD", "POST", "OPTIONS"} else "other"
         self._requests.labels(route, known, str(status)).inc()
         self._latency.labels(route).observe(seconds)
+        if status >= 400:
+            self._refused.labels(CODES.get(status, "gone")).inc()
+
+    def batch(self, size: int) -> None:
+        """Count photos that are computed together."""
+        self._batches.observe(size)
 
     def located(self, result: LocalizationResult) -> None:
         """Count a photo."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from geonav.data.database import Database
-from geonav.pipeline.localize import Localizer
 from geonav.serving.catalogue import Catalogue
 from geonav.serving.engine import Engine
 from geonav.serving.metrics import Metrics
 from geonav.serving.multipart import Memory
+from geonav.serving.references import StoredReferences
 from geonav.serving.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from geonav.config import GeonavConfig
 
 State = Literal["starting", "ready", "draining"]
-_GPU_BATCH = 8
 _HELPERS = 2
 Made = TypeVar("Made")
 
@@ -32,9 +30,11 @@ class Service:
     def __init__(self, database: Database, config: GeonavConfig) -> None:
         """Nothing is loaded yet; :meth:`Engine.start` does."""
         self.settings = config.serve
-        self.engine = Engine(lambda: _loaded(database, config), config.serve.queue)
+        self.engine = Engine(StoredReferences(database, config), config.serve.queue, config.serve.max_wait_ms / 1000)
         self.metrics = Metrics(self.engine)
+        self.engine.on_batch = self.metrics.batch
         self.memory = Memory(int(config.serve.upload_memory_mb * 1e6))
+        self._catalogue: Catalogue | None = None
         self.is_draining = False
         self.num_open = 0  # photos whose answers are not sent yet
         self._helpers = ThreadPoolExecutor(_HELPERS, thread_name_prefix="geonav-serve")
@@ -46,20 +46,19 @@ class Service:
             return "draining"
         return "starting" if self.engine.localizer is None else "ready"
 
-    @cached_property
-    def _catalogue(self) -> Catalogue:
-        if self.engine.localizer is None:
-            raise not_ready(self.state)
-        return Catalogue(self.engine.localizer)
-
     @property
     def catalogue(self) -> Catalogue:
-        """What is known of the database.
+        """What is known of the database, as it is located against now.
 
         Raises:
             RefusedError: it is not loaded yet.
         """
-        return self._catalogue
+        localizer, known = self.engine.localizer, self._catalogue
+        if localizer is None:
+            raise not_ready(self.state)
+        if known is None or known.localizer is not localizer:
+            known = self._catalogue = Catalogue(localizer)
+        return known
 
     def check_open(self) -> None:
         """Are photos taken?
@@ -84,14 +83,3 @@ def not_ready(state: State) -> RefusedError:
     """The refusal of a server that takes no photos now."""
     what = "the server is starting" if state == "starting" else "the server is stopping"
     return RefusedError(503, f"{what}: try again in a moment", 5)
-
-
-def _loaded(database: Database, config: GeonavConfig) -> Localizer:
-    """The networks and the index; on a graphics processor several photos are computed at once."""
-    from geonav.vision.devices import pick_device
-
-    batch = config.serve.max_batch or (1 if pick_device(config.device).type == "cpu" else _GPU_BATCH)
-    local = config.local.model_copy(update={"batch_size": batch})
-    localizer = Localizer(database, config.model_copy(update={"local": local}))
-    _ = localizer.places  # not within the first request
-    return localizer

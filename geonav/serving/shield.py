@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from geonav.serving.service import Service
+
+logger = logging.getLogger(__name__)
 
 # Whoever watches the server needs no key, and neither does the page, which asks for it.
 _GUARDED = ("/v1/", "/metrics")
@@ -56,7 +59,9 @@ class Shield:
                 refused = RefusedError(401, "this server asks for a key: send it as Authorization: Bearer KEY")
                 await refused.answer()(scope, receive, counted)
         finally:
-            self._service.metrics.answered(scope["path"], scope["method"], status, time.monotonic() - start)
+            seconds = time.monotonic() - start
+            self._service.metrics.answered(scope["path"], scope["method"], status, seconds)
+            logger.info("%s %r: %d after %.3f s", scope["method"], scope["path"][:200], status, seconds)
 
     def _lets_in(self, scope: Scope) -> bool:
         path: str = scope["path"]

@@ -6,6 +6,7 @@ import io
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from geonav.data.images import prepare_image, read_image, read_mask
-from geonav.errors import ImageError
+from geonav.data.images import PictureBytes, check_header, prepare_image, read_image, read_mask
+from geonav.errors import ImageError, ImageKindError, ImageTooLargeError
 from tests.data.photos import exif, jpeg, pixels, write_jpeg
 
 
@@ -104,16 +105,14 @@ def test_what_is_transparent_is_flat(tmp_path: Path) -> None:
     assert (read_image(path).pixels[:24] == 128).all()
 
 
-def huge_png(width: int, height: int) -> bytes:
-    """A PNG whose header announces more pixels than it has."""
+def huge_png(width: int, height: int, rows: bytes = bytes(99)) -> bytes:
+    """A PNG whose header announces more pixels than it has, or others."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 99)) + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 BAD = {
@@ -164,6 +163,14 @@ def test_a_heic_photo_is_read_upright_with_its_exif(tmp_path: Path) -> None:
     stored = prepare_image(path)
     assert stored.jpeg[:2] == b"\xff\xd8"
     assert stored.size == (64, 96)
+
+
+@pytest.mark.parametrize("read", [read_image, prepare_image])
+def test_a_png_whose_pixels_make_no_sense_is_refused(read: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(huge_png(64, 64, np.random.default_rng(1).bytes(64 * 193)))
+    with pytest.raises(ImageError, match="cannot be decoded"):
+        read(path)
 
 
 def test_every_truncation_of_a_jpeg_is_refused_or_read(tmp_path: Path) -> None:
@@ -245,3 +252,41 @@ def test_a_turned_jpeg_is_reduced_and_upright(tmp_path: Path) -> None:
 def test_other_formats_are_read_whole(tmp_path: Path) -> None:
     Image.new("RGB", (800, 600)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png", least_side_px=100).reduced == 1
+
+
+@pytest.mark.parametrize("least_side_px", [None, 12])
+def test_a_picture_in_memory_is_read_as_its_file(tmp_path: Path, least_side_px: int | None) -> None:
+    path = write_jpeg(tmp_path / "a.jpg", tags=exif({274: 6}))
+    file = read_image(path, least_side_px=least_side_px)
+    memory = read_image(PictureBytes(path.read_bytes(), "any/name"), least_side_px=least_side_px)
+    np.testing.assert_array_equal(memory.pixels, file.pixels)
+    same = ("exif", "sha256", "orientation", "reduced", "size")
+    assert [getattr(memory, name) for name in same] == [getattr(file, name) for name in same]
+    assert memory.path == Path("any/name")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "message"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", ImageKindError, "a is not a picture"),
+        (jpeg((96, 64)), ImageTooLargeError, "a is 96x64 pixels, more than"),
+        (huge_png(40_000, 40_000), ImageTooLargeError, "million pixels"),
+        (jpeg((8, 8)), ImageError, "too small"),
+    ],
+)
+def test_the_header_of_a_picture_in_memory_says_whether_to_decode_it(
+    content: bytes, kind: type[ImageError], message: str
+) -> None:
+    picture = PictureBytes(content, "a", max_pixels=5000)
+    for read in (check_header, read_image):
+        with pytest.raises(kind, match=message):
+            read(picture)
+    assert check_header(PictureBytes(jpeg((96, 64)), "a", max_pixels=6144)) == (96, 64)
+
+
+def test_deep_grey_counts_eightfold_before_it_is_decoded() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((64, 64), np.uint16)).save(buffer, "PNG")
+    assert check_header(PictureBytes(buffer.getvalue(), "a", max_pixels=8 * 4096)) == (64, 64)
+    with pytest.raises(ImageTooLargeError):
+        check_header(PictureBytes(buffer.getvalue(), "a", max_pixels=8 * 4096 - 8))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from geonav.config import GeonavConfig, load_config
+from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.pipeline.index import index_global
 from tests.conftest import StreetPhotos
@@ -20,7 +20,7 @@ SMALL = {"local": {"max_keypoints": 512, "max_side_px": 320}}
 
 @pytest.fixture(scope="session")
 def small_config() -> GeonavConfig:
-    return load_config(overrides=SMALL)
+    return GeonavConfig.model_validate(SMALL)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,8 @@ def small_database(
 @pytest.fixture(scope="session")
 def program(small_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     log = tmp_path_factory.mktemp("log") / "serve"
-    with started(small_database, log, "--max-megapixels", "4", "--max-upload-mb", "4") as running:
+    hasty = {"GEONAV_SERVE__UPLOAD_LIMIT_S": "2"}
+    with started(small_database, log, "--max-megapixels", "4", "--max-upload-mb", "4", environment=hasty) as running:
         yield running
 
 

@@ -19,12 +19,6 @@ _NAMES = (
 )  # fmt: skip
 
 
-_PARAMETERS = (
-    ("lat", "1e999"), ("lat", "NaN"), ("k", "-1"), ("k", "9" * 4000), ("camera", "PINHOLE," * 60), ("camera", "\0"),
-    ("within_m", "-5"), ("__class__", "x"), ("mask", "/etc/passwd"), ("database", "../.."), ("matches", "{}"),
-)  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Attack:
     """One of them.
@@ -32,12 +26,10 @@ class Attack:
     Attributes:
         kind: of what it is.
         raw: the whole request.
-        may_go_unanswered: it breaks off before its end, so that nobody may be there for an answer.
     """
 
     kind: str
     raw: bytes
-    may_go_unanswered: bool = False
 
 
 def _post(body: bytes, kind: str, headers: str = "") -> bytes:
@@ -74,9 +66,8 @@ class Attacks:
         for number in range(count):
             rng = Random(f"{self._seed} {number}")
             name = kinds[number % len(kinds)]
-            maker: Callable[[Random], bytes | Attack] = getattr(self, name)
-            made = maker(rng)
-            yield made if isinstance(made, Attack) else Attack(name[3:], made)
+            maker: Callable[[Random], bytes] = getattr(self, name)
+            yield Attack(name[3:], maker(rng))
 
     def _a_truncated(self, rng: Random) -> bytes:
         return _upload(self._photo[: rng.randrange(1, int(len(self._photo) * 0.9))], rng.choice(_NAMES))
@@ -124,9 +115,8 @@ class Attacks:
         return _upload(_png(side, side, _chunk(b"IDAT", zlib.compress(bytes(side * (3 * side + 1))))))
 
     def _a_corrupt_png(self, rng: Random) -> bytes:
-        rows = b"".join(b"\0" + rng.randbytes(192) for _ in range(64))
-        whole = _png(64, 64, _chunk(b"IDAT", zlib.compress(rows)))
-        return _upload(whole[: rng.randrange(40, len(whole) * 3 // 4)])
+        data = zlib.compress(rng.randbytes(64 * 193))
+        return _upload(_png(64, 64, _chunk(b"IDAT", data[: rng.randrange(1, len(data) // 2)])))
 
     def _a_page(self, rng: Random) -> bytes:
         text = rng.choice(
@@ -153,7 +143,11 @@ class Attacks:
         return _upload(b"GIF89a/*" + bytes(20) + b"*/=1;alert(1)//" + rng.randbytes(200), "a.gif")
 
     def _a_parameter(self, rng: Random) -> bytes:
-        name, value = rng.choice(_PARAMETERS)
+        name, value = rng.choice((
+            ("lat", "1e999"), ("lat", "NaN"), ("k", "-1"), ("k", "9" * 4000), ("camera", "PINHOLE," * 60),
+            ("camera", "\0"), ("within_m", "-5"), ("__class__", "x"), ("mask", "/etc/passwd"), ("database", "../.."),
+            ("matches", "{}"),
+        ))  # fmt: skip
         return _upload(self._photo, rng.choice(_NAMES), **{name: value})
 
     def _a_long_field(self, rng: Random) -> bytes:
@@ -209,10 +203,10 @@ class Attacks:
     def _a_large_one(self, rng: Random) -> bytes:
         return _upload(self._photo + bytes(self._most + rng.randrange(70_000, 900_000)))
 
-    def _a_large_claim(self, rng: Random) -> Attack:
+    def _a_large_claim(self, rng: Random) -> bytes:
         length = rng.randrange(10**8, 10**15)
         head = f"{_HOST}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n"
-        return Attack("large_claim", head.encode() + b"--b\r\n")
+        return head.encode() + b"--b\r\n"
 
     def _a_large_one_in_chunks(self, rng: Random) -> bytes:
         body, kind = form(bytes(self._most + 200_000))
@@ -221,20 +215,18 @@ class Attacks:
         chunks = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts) + b"0\r\n\r\n"
         return f"{_HOST}Content-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + chunks
 
-    def _a_broken_chunk(self, rng: Random) -> Attack:
+    def _a_broken_chunk(self, rng: Random) -> bytes:
         head = f"{_HOST}Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
-        endless = rng.random() < 0.3
-        chunk = b"fffffff\r\nx\r\n" if endless else rng.choice((b"zz\r\n", b"-5\r\nx"))
-        return Attack("broken_chunk", head.encode() + chunk + rng.randbytes(30), may_go_unanswered=endless)
+        return head.encode() + rng.choice((b"zz\r\n", b"-5\r\nx", b"ffffffffffffffffffff\r\nx\r\n")) + rng.randbytes(30)
 
     def _a_length_that_is_none(self, rng: Random) -> bytes:
         length = rng.choice(("-1", "1e3", "abc", "5\r\nContent-Length: 6", "9" * 40))
         return f"{_HOST}Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\nx".encode()
 
-    def _a_length_too_long(self, rng: Random) -> Attack:
+    def _a_length_too_long(self, rng: Random) -> bytes:
         body, kind = form(self._photo)
         head = f"{_HOST}Content-Type: {kind}\r\nContent-Length: {len(body) + rng.randrange(1, 999)}\r\n\r\n"
-        return Attack("length_too_long", head.encode() + body, may_go_unanswered=True)
+        return head.encode() + body
 
     def _a_request_that_is_none(self, rng: Random) -> bytes:
         return rng.choice((b"\x16\x03\x01\x02\0", b"GET\r\n\r\n", b"\0" * 50, rng.randbytes(80))) + b"\r\n\r\n"

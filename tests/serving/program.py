@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,21 +63,15 @@ class Program:
         )
         return asked(request)
 
-    def send(self, raw: bytes, *, leaves: bool = False, timeout_s: float = 60) -> Reply | None:
-        """Whatever bytes, over a connection of their own; None where no answer comes, as to one who leaves."""
+    def send(self, raw: bytes, timeout_s: float = 60) -> Reply | None:
+        """Whatever bytes, over a connection of their own; None where no answer comes."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             received = b""
-            try:
+            with suppress(OSError):  # it may have said no before all was sent
                 connection.sendall(raw)
-                if leaves:
-                    connection.shutdown(socket.SHUT_WR)
-            except OSError:
-                pass  # it may have said no before all was sent
-            try:
+            with suppress(ConnectionError):
                 while part := connection.recv(65536):
                     received += part
-            except ConnectionError:
-                pass
         return _reply(received) if received else None
 
     def memory_mb(self, name: str = "VmHWM") -> float:
@@ -127,7 +121,8 @@ def started(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "geonav", "serve", "--database", str(database), "--port", str(port), *options]
-    env = {**os.environ, **(environment or {})}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GEONAV_")}
+    env = {**own, **(environment or {})}
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=env) as process:
         program = Program(process, port, log)
         try:

@@ -95,6 +95,20 @@ def test_a_parameter_that_does_not_fit_is_named(
     assert said(program.localize(query, **fields), 422).startswith(message)
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "HEIF", "WEBP"])
+def test_other_kinds_are_read_and_of_many_pictures_the_first(program: Program, query: bytes, kind: str) -> None:
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif", reason="HEIC needs geonav[heif]").register_heif_opener()
+    with Image.open(io.BytesIO(query)) as photo:
+        first = photo.convert("RGB").resize((240, 320))
+    stream, rest = io.BytesIO(), [Image.new("RGB", (240, 320), (shade % 256,) * 3) for shade in range(300)]
+    many = {"save_all": True, "append_images": rest}
+    first.save(stream, kind, **({"GIF": many, "TIFF": {**many, "compression": "tiff_deflate"}}.get(kind, {})))
+    reply = program.localize(stream.getvalue(), f"a.{kind.lower()}", **FAR)
+    assert (reply.status, reply.json["query_size"]) == (200, [240, 320])
+    assert reply.json["reason"].startswith("none of the 8 references"), "the first has enough keypoints, others none"
+
+
 def test_what_is_known_of_the_database(program: Program) -> None:
     about = program.get("/v1/database").json
     assert (about["name"], about["count"], about["model"], about["index"]) == ("street", 8, "disk", "flat")

@@ -11,9 +11,10 @@ import pytest
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.data.images import PictureBytes
-from geonav.errors import ConfigError
+from geonav.errors import ConfigError, DatabaseError
 from geonav.pipeline.localize import Localizer
-from geonav.serving.engine import Engine, Job
+from geonav.serving.engine import Engine
+from geonav.serving.jobs import Job
 from geonav.serving.refusals import RefusedError
 from tests.conftest import StreetPhotos
 
@@ -26,9 +27,34 @@ def localizer(small_database: Path, small_config: GeonavConfig) -> Localizer:
     return Localizer(Database.open(small_database), small_config.model_copy(update={"local": local}))
 
 
+class Loaded:
+    """References that are there already, and change when a test says so."""
+
+    def __init__(self, localizer: Localizer) -> None:
+        self.localizer = localizer
+        self.is_changed = False
+        self.loads = 0
+        self.problem: Exception | None = None
+
+    def load(self) -> Localizer:
+        self.loads += 1
+        self.is_changed = False
+        if self.problem is not None:
+            raise self.problem
+        return self.localizer
+
+    def has_changed(self) -> bool:
+        return self.is_changed
+
+
 @pytest.fixture
-def engine(localizer: Localizer) -> Iterator[Engine]:
-    made = Engine(lambda: localizer, 3)
+def source(localizer: Localizer) -> Loaded:
+    return Loaded(localizer)
+
+
+@pytest.fixture
+def engine(source: Loaded) -> Iterator[Engine]:
+    made = Engine(source, 3)
     yield made
     made.stop(60)
 
@@ -45,6 +71,8 @@ def test_waiting_photos_are_computed_together_and_are_what_each_is_alone(
     monkeypatch.setattr(localizer, "prepare", lambda photos: sizes.append(len(photos)) or prepare(photos))
     jobs = [job(path.read_bytes()) for path in street_photos.queries[:2]]
     broken = job(street_photos.queries[0].read_bytes()[:5000])
+    heard: list[int] = []
+    engine.on_batch = heard.append
     for each in (jobs[0], broken, jobs[1]):
         engine.submit(each)
     with pytest.raises(RefusedError, match="3 photos are waiting") as full:
@@ -57,7 +85,7 @@ def test_waiting_photos_are_computed_together_and_are_what_each_is_alone(
     with pytest.raises(RefusedError, match="cannot be decoded") as refused:
         broken.answer.result(240)
     assert refused.value.status == 400
-    assert sizes == [2]
+    assert (sizes, heard) == ([2], [3])
     assert all(each.photo is None for each in jobs), "uploads are let go of"
 
 
@@ -80,6 +108,51 @@ def test_one_whose_time_is_up_is_told(engine: Engine, query: bytes) -> None:
     engine.start()
     with pytest.raises(RefusedError, match="longer than the server allows"):
         late.answer.result(60)
+
+
+def test_a_photo_waits_a_little_for_others(source: Loaded) -> None:
+    waits, impatient = Engine(source, 3, max_wait_s=30.0), Engine(source, 3)
+    sizes: list[int] = []
+    for engine, expected in ((waits, [3]), (impatient, [1, 1, 1])):
+        sizes.clear()
+        engine.on_batch = sizes.append
+        engine.start()
+        jobs = [job(b"no picture") for _ in range(3)]
+        for each in jobs:
+            engine.submit(each)
+            if engine is impatient:
+                with pytest.raises(RefusedError):
+                    each.answer.result(60)
+        for each in jobs:
+            with pytest.raises(RefusedError, match="not a picture"):
+                each.answer.result(20)  # sooner than it would have waited for a fourth
+        assert sizes == expected
+        engine.stop(60)
+
+
+def test_a_database_that_changed_is_read_anew_and_a_broken_one_is_not_taken(
+    engine: Engine, source: Loaded, localizer: Localizer
+) -> None:
+    def ask() -> None:
+        asked = job(b"no picture")
+        engine.submit(asked)
+        with pytest.raises(RefusedError, match="not a picture"):
+            asked.answer.result(60)
+
+    engine.start()
+    ask()
+    assert source.loads == 1
+    source.is_changed = True
+    ask()
+    ask()
+    assert source.loads == 2
+    source.problem = DatabaseError("broken")
+    engine.reload()  # even where nobody asks
+    until = time.monotonic() + 60
+    while source.loads < 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    ask()
+    assert (source.loads, engine.localizer, engine.failure) == (3, localizer, None)
 
 
 def test_a_search_stops_before_its_next_match(localizer: Localizer, query: bytes) -> None:

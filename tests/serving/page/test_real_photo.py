@@ -5,14 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,43 +20,14 @@ from tests.accuracy.shared_photos import CASTLE, DATA, HERZ_JESU, Scene, import_
 from tests.conftest import StreetPhotos
 from tests.serving.page.conftest import DESKTOP, PHONE, Visit
 from tests.serving.page.test_journey import TRANSFER, drawn_share
+from tests.serving.program import started
 
 pytestmark = pytest.mark.slow  # networks over real photos behind a real server take minutes
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROOT = Path(__file__).parents[3]
-START_S, ANSWER_S = 120, 180
-
-
-@contextmanager
-def served(database: Path, log: Path) -> Iterator[str]:
-    """``geonav serve`` as a user starts it; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "geonav", "serve", "--database", str(database), "--port", str(port)]
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out) as program:
-        try:
-            _wait_until_up(program, f"http://127.0.0.1:{port}", log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            program.terminate()
-            program.wait(30)
-
-
-def _wait_until_up(program: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        assert program.poll() is None, log.read_text("utf-8")
-        try:
-            with urllib.request.urlopen(f"{url}/v1/health", timeout=5) as answer:  # noqa: S310 - our own server
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-    pytest.fail(f"no answer in {START_S} s: {log.read_text('utf-8')}")
+ANSWER_S = 180
 
 
 def drop(page: Page, photo: Path) -> None:
@@ -101,8 +64,8 @@ def test_a_photo_of_the_street_is_located(
     shutil.copytree(street_database_path, path)
     index_global(Database.open(path), load_config(overrides={"local": {"max_keypoints": 1024}}))
     truth = street_photos.named("queries")[0]
-    with served(path, tmp_path / "log") as url:
-        page = visit(url, DESKTOP, ready="8 reference")
+    with started(path, tmp_path / "log") as program:
+        page = visit(program.url, DESKTOP, ready="8 reference")
         drop(page, street_photos.root / truth["image"])
         assert_located(page, GeoPoint(*street_photos.origin), truth["E"], 0.5)
 
@@ -114,8 +77,8 @@ def test_a_real_photo_is_located_on_a_phone_and_one_of_elsewhere_refused(visit: 
     import_references(tmp_path / "castle", scene, 2)
     index_global(Database.open(tmp_path / "castle"), load_config())
     truth = scene.rest(2)[2]
-    with served(tmp_path / "castle", tmp_path / "log") as url:
-        page = visit(url, PHONE, ready="15 reference")
+    with started(tmp_path / "castle", tmp_path / "log") as program:
+        page = visit(program.url, PHONE, ready="15 reference")
         drop(page, scene.root / truth["image"])
         assert_located(page, scene.origin, truth["E"], 0.3)
         assert page.evaluate("document.documentElement.scrollWidth") == 390

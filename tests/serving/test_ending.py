@@ -132,7 +132,7 @@ def test_sixteen_clients_are_served_as_fast_as_a_batch(
 
     batch(1)
     before = batch(LOAD_S / 4)
-    with started(small_database, tmp_path / "log") as program:
+    with started(small_database, tmp_path / "log", "--time-limit", "1700") as program:
         program.localize(photos[0].read_bytes())
         start = time.monotonic()
         statuses, memory = _clients(program, [path.read_bytes() for path in photos], LOAD_S, 16)

@@ -17,17 +17,22 @@ from geonav.pipeline.mapping.solving import (
     pairs_of,
     pictures_of,
 )
+from geonav.pipeline.mapping.strongest import strongest
 from geonav.pose.alignment import Aligned
-from geonav.pose.structure import Structure, reconstruct
+from geonav.pose.structure import Pairs, Structure, reconstruct
 
 Array = NDArray[np.float64]
-# At which angle the rays of the first two pictures should meet, attempt by attempt.
-_FIRST_ANGLES_DEG = (16.0, 4.0, 30.0, 2.0)
+Pair = tuple[int, int]
+# Of each attempt, at which angle the rays of the first two pictures should meet, and whether it begins with the
+# strongest links alone.
+_ATTEMPTS = ((16.0, False), (16.0, True), (4.0, False), (4.0, True), (30.0, False), (2.0, False))
 # Squares that most sources may be off by, of six terms: chance lets one in twenty be off by as much.
 _MAX_MISFIT = 12.6
 _DOUBTFUL_MISFIT = 30.0
 # Share of the matches between its pictures that a sound structure explains; a bent one leaves out what is near.
 _SOUND = 0.85
+# Share of its matches by which a link agrees with a structure.
+_AGREES = 0.5
 _GATE_SIGMA = 10.0
 # Where pictures have a focal length farther than this from what EXIF says, they cannot tell it: down a street all
 # cameras look the way they move, and a longer lens and a longer street look alike.
@@ -50,9 +55,9 @@ class _Attempt:
         return not (self.is_wrong or self.doubtful) and self.explained >= _SOUND
 
     @property
-    def rank(self) -> tuple[bool, float]:
+    def rank(self) -> tuple[bool, float, int]:
         """The higher, the better."""
-        return not self.is_wrong, self.num_good * self.explained
+        return not self.is_wrong, self.num_good * self.explained, -len(self.doubtful)
 
     @classmethod
     def of(cls, part: PartInput, number: int) -> _Attempt:
@@ -66,18 +71,20 @@ class _Attempt:
             doubtful.update(structure.pictures[(aligned.misfits > _DOUBTFUL_MISFIT)[frames]].tolist())
         num_good = sum(len(structure.pictures) for structure, _ in placed) - len(doubtful)
         is_wrong = not placed or any(np.median(aligned.misfits) > _MAX_MISFIT for _, aligned in placed)
-        return cls(placed, frozenset(doubtful), num_good, _explained(part, [each for each, _ in placed]), is_wrong)
+        near = [each for each in _near(part, [each for each, _ in placed]).values() if len(each)]
+        explained = float(np.concatenate(near).mean()) if near else 0.0
+        return cls(placed, frozenset(doubtful), num_good, explained, is_wrong)
 
 
 def solve_part(part: PartInput) -> list[Adjusted]:
     """The pieces that hold together, the largest first; references in none could not be joined.
 
     Before a flat facade two pictures can be explained in two ways, and windows that repeat join pictures that stand
-    apart. What contradicts its source is therefore reconstructed again, from other pictures: where it does so twice, it
-    is the source that is wrong.
+    apart. What contradicts its source, or many of the matches, is therefore reconstructed again, from other pictures
+    and from the strongest links: where it contradicts the same sources twice, it is they that are wrong.
     """
     best = _Attempt.of(part, 0)
-    for number in range(1, len(_FIRST_ANGLES_DEG)):
+    for number in range(1, len(_ATTEMPTS)):
         if best.is_sound:
             break
         other = _Attempt.of(part, number)
@@ -89,21 +96,20 @@ def solve_part(part: PartInput) -> list[Adjusted]:
     return [adjust_structure(part, structure, aligned) for structure, aligned in best.placed]
 
 
-def _explained(part: PartInput, structures: Sequence[Structure]) -> float:
-    """Share of the matches between pictures of one structure that lie on their epipolar lines in it."""
-    pairs, near = pairs_of(part), [np.zeros(0, np.bool_)]
+def _near(part: PartInput, structures: Sequence[Structure]) -> dict[Pair, NDArray[np.bool_]]:
+    """Of each pair of pictures of one structure, which matches (M,) lie on their epipolar lines in it."""
+    pairs, near = pairs_of(part), dict[Pair, NDArray[np.bool_]]()
     for structure in structures:
         row = {int(number): index for index, number in enumerate(structure.pictures)}
         for (i, j), matches in pairs.items():
             if i in row and j in row:
-                rows = (row[i], row[j])
                 pixels = tuple(
                     part.keypoints[part.views[number].uid][matches[:, side]] for side, number in enumerate((i, j))
                 )
                 noise = max(part.noise_px[part.views[number].uid] for number in (i, j))
-                near.append(_off_line_px(structure, rows, (pixels[0], pixels[1])) <= _GATE_SIGMA * noise)
-    found = np.concatenate(near)
-    return float(found.mean()) if len(found) else 0.0
+                off = _off_line_px(structure, (row[i], row[j]), (pixels[0], pixels[1]))
+                near[i, j] = off <= _GATE_SIGMA * noise
+    return near
 
 
 def _off_line_px(structure: Structure, rows: tuple[int, int], pixels: tuple[Array, Array]) -> Array:
@@ -121,9 +127,24 @@ def _off_line_px(structure: Structure, rows: tuple[int, int], pixels: tuple[Arra
 
 
 def _reconstructed(part: PartInput, number: int) -> list[Structure]:
-    """One reconstruction; with focal lengths held where the pictures cannot tell them."""
-    pictures, pairs = pictures_of(part), pairs_of(part)
-    found = reconstruct(pictures, pairs, seed=part.seed + number, first_angle_deg=_FIRST_ANGLES_DEG[number])
+    """One attempt: from all links, or from the strongest and then from all that agree with what these make.
+
+    Windows that repeat match by fewer keypoints than the same windows seen twice do.
+    """
+    angle_deg, is_careful = _ATTEMPTS[number]
+    pairs = pairs_of(part)
+    if not is_careful:
+        return _mapped(part, pairs, number, angle_deg)
+    frames = [view.frame for view in part.views]
+    found = _mapped(part, strongest(pairs, frames), number, angle_deg)
+    agreed = [pair for pair, near in _near(part, found).items() if len(near) and near.mean() >= _AGREES]
+    return _mapped(part, {pair: pairs[pair] for pair in agreed}, number, angle_deg)
+
+
+def _mapped(part: PartInput, pairs: Pairs, number: int, angle_deg: float) -> list[Structure]:
+    """Structure from some links; with focal lengths held where the pictures cannot tell them."""
+    pictures = pictures_of(part)
+    found = reconstruct(pictures, pairs, seed=part.seed + number, first_angle_deg=angle_deg)
     changes = [
         abs(camera.focal_px / pictures[index].camera.focal_px - 1.0)
         for structure in found
@@ -132,4 +153,4 @@ def _reconstructed(part: PartInput, number: int) -> list[Structure]:
     if max(changes, default=0.0) <= _MAX_FOCAL_CHANGE:
         return found
     held = [replace(picture, is_calibrated=True) for picture in pictures]
-    return reconstruct(held, pairs, seed=part.seed + number, first_angle_deg=_FIRST_ANGLES_DEG[number])
+    return reconstruct(held, pairs, seed=part.seed + number, first_angle_deg=angle_deg)

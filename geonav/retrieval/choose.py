@@ -63,7 +63,7 @@ def choose_kind(wanted: str, count: int) -> str:
 
 def footprint(kind: str, count: int, dim: int) -> Footprint:
     """What an index of this kind will take, about."""
-    number_bytes = {"flat": 4, "milvus": 8}.get(kind, 2)  # a file of Milvus holds its table and its index
+    number_bytes = 4 if kind in {"flat", "milvus"} else 2
     lists = {"sq8": dim, "ivf": min(dim, 512) + 8, "ivfpq": min(dim, 512) / 8 + 8, "hnsw": dim + 64 * 4 + 16}
     in_memory = _NAME_BYTES + (lists[kind] if kind in {"ivfpq", "hnsw"} else 0)
     mapped = number_bytes * dim + _UID_BYTES + (lists[kind] if kind in {"sq8", "ivf"} else 0)

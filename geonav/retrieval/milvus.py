@@ -98,22 +98,17 @@ class MilvusIndex(StoredIndex):
         return super()._is_current(directory) and self._remote is not None and self._is_at(directory)
 
     def _is_at(self, directory: Path) -> bool:
-        """Whether the folder's vectors lie where they are to lie, and are not those of the folder it is a copy of."""
+        """Whether the folder's vectors lie where they are to lie."""
         try:
-            known = _read_place(directory)
+            uri = _read_place(directory)["uri"]
         except DatabaseError:
-            return False
-        uri = known["uri"]
-        if uri is not None and known.get("home") != _home(directory):
             return False
         return bool(uri == (self._place.uri if self._place is not None else None))
 
     def _put_rows(self, directory: Path, form: Form, chunks: Iterable[NDArray[Any]]) -> None:
         if not self._is_at(directory):
             uri = self._place.uri if self._place is not None else None
-            atomic_write_json(
-                directory / PLACE_FILE, {"uri": uri, "id": secrets.token_hex(6), "home": _home(directory)}
-            )
+            atomic_write_json(directory / PLACE_FILE, {"uri": uri, "id": secrets.token_hex(6)})
         _rows(directory, form, self._place).append(chunks)
 
     def _read_rows(self, directory: Path, form: Form) -> Any:  # noqa: ANN401 - what a part needs of rows
@@ -136,10 +131,6 @@ class MilvusIndex(StoredIndex):
         if place is not None and place.uri and place.uri != uri:
             index._place = place  # the next save moves the vectors there
         return index
-
-
-def _home(directory: Path) -> str:
-    return str(directory.resolve())
 
 
 def _asked(count: int, among: int, total: int) -> int:

@@ -29,10 +29,6 @@ MOST_HITS = 16_384
 _KEYS_AT_ONCE = 10_000
 _TAKEN_AT_ONCE = 2_000
 _TIMEOUT_S = 60.0
-# An embedded file builds its index within one call.
-_BUILDING_S = 3600.0
-# Of fewer faiss says on the terminal that they are too few.
-_FEWEST_IN_CELL = 1000
 _REFUSED = ("auth", "permission", "privilege", "unauthenticated", "user")
 
 
@@ -93,7 +89,7 @@ class MilvusRows:
                 msg = f"{place.uri} has no collection {collection} any more: run `geonav index global`"
                 raise DatabaseError(msg)
             if count:
-                self._client.load_collection(collection, timeout=_BUILDING_S)
+                self._client.load_collection(collection, timeout=_TIMEOUT_S)
 
     def append(self, chunks: Iterable[NDArray[Any]]) -> int:
         """Put rows behind those that count, in columns; returns how many."""
@@ -105,22 +101,8 @@ class MilvusRows:
                     rows = np.asarray(chunk[start : start + _ROWS_AT_ONCE], np.float32)
                     self._insert(self.count + added, rows)
                     added += len(rows)
-            if not self.count:
-                self._build(added)
+            self._client.flush(self._collection, timeout=_TIMEOUT_S)
         return added
-
-    def _build(self, count: int) -> None:
-        """Index a new collection exactly; FLAT of a file copies all rows for each query, one cell does not."""
-        self._client.flush(self._collection, timeout=_BUILDING_S)
-        how = self._client.prepare_index_params()
-        if self._place.is_file and count >= _FEWEST_IN_CELL:
-            # milvus-lite reads what is named params within; pymilvus sends the rest flat.
-            one_cell = {"params": {"nlist": 1}}
-            how.add_index("vector", index_type="IVF_FLAT", metric_type="IP", params=one_cell)
-        else:
-            how.add_index("vector", index_type="FLAT", metric_type="IP")
-        self._client.create_index(self._collection, how, timeout=_BUILDING_S)
-        self._client.load_collection(self._collection, timeout=_BUILDING_S)
 
     def _make_room(self) -> None:
         """The collection, without what an interrupted run left behind the rows that count."""
@@ -134,7 +116,11 @@ class MilvusRows:
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("row", DataType.INT64, is_primary=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=self.dim)
-        self._client.create_collection(self._collection, schema=schema, consistency_level="Strong", timeout=_TIMEOUT_S)
+        how = self._client.prepare_index_params()
+        how.add_index("vector", index_type="FLAT", metric_type="IP")
+        self._client.create_collection(
+            self._collection, schema=schema, index_params=how, consistency_level="Strong", timeout=_TIMEOUT_S
+        )
 
     def _insert(self, first: int, rows: Vectors) -> None:
         """Insert a few thousand rows; the client's own ``insert`` takes a dict a row, at a third of the speed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
@@ -78,24 +77,6 @@ def test_vectors_move_to_another_place(server: str, tmp_path: Path) -> None:
     moved.save(tmp_path)
     assert server in (tmp_path / "milvus.json").read_text()
     assert MilvusIndex.load(tmp_path, "aa").search(vectors(1, seed=3)[0], 50) == before
-
-
-def test_a_copy_of_the_folder_gets_a_collection_of_its_own(server: str, tmp_path: Path) -> None:
-    index = MilvusIndex(DIM, "aa", MilvusPlace(server))
-    index.add(names(60), vectors(60))
-    index.save(tmp_path / "one")
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
-    for folder in ("one", "two"):
-        changed = MilvusIndex.load(tmp_path / folder, "aa")
-        changed.add([folder], vectors(1, seed=3) * (1 if folder == "one" else -1))
-        changed.save(tmp_path / folder)
-    anew = MilvusIndex(DIM, "aa", MilvusPlace(server))
-    anew.add(names(5), vectors(5))
-    anew.save(tmp_path / "two")
-    again = MilvusIndex.load(tmp_path / "one", "aa")
-    assert again.search(vectors(1, seed=3)[0], 1)[0][0] == "one"
-    assert len(again.search(vectors(1)[0], 99)) == 61
-    assert len(MilvusIndex.load(tmp_path / "two", "aa")) == 5
 
 
 def test_what_does_not_answer_is_said_in_one_line(tmp_path: Path) -> None:

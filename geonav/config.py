@@ -53,7 +53,6 @@ _SECRETS = (
     ("storage", "key"),
     ("storage", "secret"),
     ("storage", "token"),
-    ("global", "milvus_token"),
     ("serve", "api_key"),
 )
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth

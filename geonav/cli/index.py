@@ -29,7 +29,6 @@ from geonav.cli.options import (
     KeypointThresholdOption,
     MaxKeypointsOption,
     MaxSideOption,
-    MilvusUriOption,
     ModelOption,
     MultiScaleOption,
     NmsRadiusOption,
@@ -107,7 +106,6 @@ def global_(
     pca: PcaOption = None,
     whitening: WhiteningOption = None,
     index: IndexOption = None,
-    milvus_uri: MilvusUriOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     seed: SeedOption = None,
@@ -134,7 +132,6 @@ def global_(
         "pca": pca,
         "whitening": whitening,
         "index": index,
-        "milvus_uri": milvus_uri,
     }
     shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
     work = {"engine": engine_section(engine, ray_address, workers)}

@@ -87,7 +87,6 @@ MultiScaleOption = Annotated[bool | None, setting("retrieval.multi_scale", "--mu
 PcaOption = Annotated[int | None, setting("retrieval.pca", "--pca")]
 WhiteningOption = Annotated[float | None, setting("retrieval.whitening", "--whitening")]
 IndexOption = Annotated[str | None, setting("retrieval.index", "--index")]
-MilvusUriOption = Annotated[str | None, setting("retrieval.milvus_uri", "--milvus-uri", metavar="URI")]
 
 OriginOption = Annotated[
     tuple[float, float, float] | None,

@@ -14,7 +14,6 @@ from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.errors import DatabaseError
 from geonav.pipeline.stored import LearnedArrays, StoredFeatures, filled
-from geonav.retrieval.milvus_rows import MilvusPlace
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor
 from geonav.vision.registries import DESCRIPTORS
@@ -39,9 +38,6 @@ def not_indexed(database: Database, descriptor: GlobalDescriptor, config: Geonav
 def remembered(section: GlobalConfig) -> dict[str, Any]:
     """What a later command needs and no vector depends on: where weights lie, and how vectors are indexed."""
     asked = {"pca": section.pca, "whitening": section.whitening, "index": section.index}
-    place = place_of(section)
-    if place is not None and place.uri:
-        asked["milvus_uri"] = place.uri
     return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 
@@ -81,13 +77,3 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-def place_of(section: GlobalConfig) -> MilvusPlace | None:
-    """Where ``[global]`` has an index in Milvus lie; None for beside the index.
-
-    Raises:
-        UsageError: that is no place.
-    """
-    token = section.milvus_token.get_secret_value() if section.milvus_token is not None else ""
-    return MilvusPlace.of(section.milvus_uri, token)

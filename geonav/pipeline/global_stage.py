@@ -23,7 +23,6 @@ from geonav.pipeline.global_settings import (
     descriptor_of,
     file_size,
     not_indexed,
-    place_of,
     remembered,
 )
 from geonav.pipeline.journal import Journal
@@ -102,7 +101,7 @@ class GlobalStage:
         stage = cls(database, descriptor, features, section, fingerprint(arrays))
         if not stage._projection.load():
             raise DatabaseError(not_indexed(database, descriptor, config))
-        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index, place_of(section))
+        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index)
         return stage
 
     @classmethod
@@ -136,7 +135,7 @@ class GlobalStage:
         atomic_write_json(folder / SETTINGS_FILE, {**stage.settings, **remembered(section)})
         try:
             if shard is None and not retrain and stage._projection.load():
-                stage._index = open_index(folder, stage._projection.stamp, place=place_of(section))
+                stage._index = open_index(folder, stage._projection.stamp)
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -226,7 +225,7 @@ class GlobalStage:
         index = self._index
         is_new = index is None or index.kind != kind
         if index is None or is_new:
-            index = new_index(kind, self.asking.dim, self._projection.stamp, place_of(self._section))
+            index = new_index(kind, self.asking.dim, self._projection.stamp)
         takes = footprint(kind, len(uids), self.asking.dim)
         logger.info("%s: %s", self._folder, takes)
         wanted, present = set(uids), set(index.uids)

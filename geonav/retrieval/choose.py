@@ -8,12 +8,10 @@ from typing import cast
 
 from geonav.errors import DatabaseError
 from geonav.retrieval.base import VectorIndex
-from geonav.retrieval.milvus_rows import MilvusPlace
 from geonav.retrieval.registries import INDEXES
 from geonav.retrieval.shelf import read_form
 
 AUTO = "auto"
-_MILVUS = "milvus"
 _MOST_FLAT = 100_000
 _MOST_HALF = 1_000_000
 # Bytes in memory for each vector besides what is mapped: its uid's hash, end and flags.
@@ -63,25 +61,24 @@ def choose_kind(wanted: str, count: int) -> str:
 
 def footprint(kind: str, count: int, dim: int) -> Footprint:
     """What an index of this kind will take, about."""
-    number_bytes = 4 if kind in {"flat", "milvus"} else 2
+    number_bytes = 4 if kind == "flat" else 2
     lists = {"sq8": dim, "ivf": min(dim, 512) + 8, "ivfpq": min(dim, 512) / 8 + 8, "hnsw": dim + 64 * 4 + 16}
     in_memory = _NAME_BYTES + (lists[kind] if kind in {"ivfpq", "hnsw"} else 0)
     mapped = number_bytes * dim + _UID_BYTES + (lists[kind] if kind in {"sq8", "ivf"} else 0)
     return Footprint(kind, count, dim, round(count * in_memory / _MB, 1), round(count * mapped / _MB, 1))
 
 
-def new_index(kind: str, dim: int, stamp: str, place: MilvusPlace | None = None) -> VectorIndex:
-    """An empty index; ``place`` is where one in Milvus lies.
+def new_index(kind: str, dim: int, stamp: str) -> VectorIndex:
+    """An empty index.
 
     Raises:
         UsageError: there is no such index.
     """
-    where = {"place": place} if kind == _MILVUS else {}
-    return cast("VectorIndex", INDEXES.load(kind)(dim, stamp, **where))
+    return cast("VectorIndex", INDEXES.load(kind)(dim, stamp))
 
 
-def open_index(directory: Path, stamp: str, wanted: str = AUTO, place: MilvusPlace | None = None) -> VectorIndex:
-    """The index in a folder, of whichever kind it is, unless one is asked for by name; ``place`` is Milvus's.
+def open_index(directory: Path, stamp: str, wanted: str = AUTO) -> VectorIndex:
+    """The index in a folder, of whichever kind it is, unless one is asked for by name.
 
     Raises:
         DatabaseError: there is none, it is broken, or was made with other settings or as another kind.
@@ -91,5 +88,4 @@ def open_index(directory: Path, stamp: str, wanted: str = AUTO, place: MilvusPla
     if wanted == AUTO and kind not in INDEXES.names():
         msg = f"the index at {directory} is of a kind that this version lacks ({kind}): run `geonav index global`"
         raise DatabaseError(msg)
-    where = {"place": place} if kind == _MILVUS else {}
-    return cast("VectorIndex", INDEXES.load(kind).load(directory, stamp, **where))
+    return cast("VectorIndex", INDEXES.load(kind).load(directory, stamp))

@@ -92,18 +92,6 @@ def read_form(directory: Path) -> Form:
     raise broken(directory)
 
 
-def check_form(directory: Path, form: Form, kind: str, stamp: str) -> None:
-    """See that a stamp is of this kind and of these settings.
-
-    Raises:
-        DatabaseError: it is not.
-    """
-    if form.stamp != stamp or form.kind != kind:
-        what = "with other settings" if form.kind == kind else f"as {form.kind}, not as {kind}"
-        msg = f"the index at {directory} was made {what}: run `geonav index global`"
-        raise DatabaseError(msg)
-
-
 def broken(directory: Path) -> DatabaseError:
     """The error for an index that cannot be read."""
     return DatabaseError(f"the index at {directory} is broken: run `geonav index global`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from geonav.retrieval import shelf
 from geonav.retrieval.base import Hits, Vector, Vectors
 from geonav.retrieval.names import Names, Row
 from geonav.retrieval.parts import Chosen, Found, Part, best_rows, chosen_of, products
-from geonav.retrieval.rows import Code, GrowingRows, Rows
+from geonav.retrieval.rows import Code, GrowingRows
 from geonav.retrieval.shelf import Form
 
 logger = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ class StoredIndex:
 
     def _append(self, directory: Path) -> Form:
         form, start = self._form, self._form.rows
-        self._put_rows(directory, form, _chunks(self._new_rows.array))
+        shelf.append_rows(directory, form, _chunks(self._new_rows.array), self._new_rows.width)
         gone = np.concatenate([np.zeros(0, np.int64), *self._gone])
         parts = {"names": self._names.text(start), "keys": self._names.keys(start).tobytes()}
         parts["removed"] = gone.astype("<i8").tobytes()
@@ -243,20 +243,12 @@ class StoredIndex:
         uids = self.uids
         order = self._names.rows(uids)
         chunks = (self._take(rows).astype(self._new_rows.array.dtype) for rows in _chunks(order))
-        self._put_rows(directory, form, chunks)
+        shelf.append_rows(directory, form, chunks, self._new_rows.width)
         names = Names()
         names.append(uids, self._names.silent[order])
         parts = {"names": names.text(), "keys": names.keys().tobytes()}
         pairs: dict[str, Any] = {part: shelf.append_part(directory, form, part, data) for part, data in parts.items()}
         return replace(form, rows=len(uids), **pairs)
-
-    def _put_rows(self, directory: Path, form: Form, chunks: Iterable[NDArray[Any]]) -> None:
-        """Write rows behind the ``form.rows`` that count."""
-        shelf.append_rows(directory, form, chunks, self._new_rows.width)
-
-    def _read_rows(self, directory: Path, form: Form) -> Rows:
-        """The rows that ``form`` says are stored."""
-        return shelf.read_rows(directory, form, self.code)
 
     def _complete(self, directory: Path, form: Form) -> Form:  # noqa: ARG002 - for kinds with an approximate part
         """Write what else belongs to an index of these rows; its stamp is still to come."""
@@ -270,14 +262,17 @@ class StoredIndex:
             DatabaseError: there is none, it is broken, or it was made with other settings.
         """
         form = shelf.read_form(directory)
-        shelf.check_form(directory, form, cls.kind, stamp)
+        if form.stamp != stamp or form.kind != cls.kind:
+            what = "with other settings" if form.kind == cls.kind else f"as {form.kind}, not as {cls.kind}"
+            msg = f"the index at {directory} was made {what}: run `geonav index global`"
+            raise DatabaseError(msg)
         index = cls(form.dim, stamp)
         index._open(directory, form)
         return index
 
     def _open(self, directory: Path, form: Form) -> None:
         """Map what ``form`` says is stored."""
-        self._saved = Part(self._read_rows(directory, form), 0)
+        self._saved = Part(shelf.read_rows(directory, form, self.code), 0)
         self._names = shelf.read_names(directory, form)
         self._home, self._form, self._gone = directory, form, []
         self._new_rows = GrowingRows(self.dim, self.code)

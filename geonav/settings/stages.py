@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from geonav.settings.base import Section
 
@@ -78,16 +78,8 @@ class GlobalConfig(Section):
         "between references side by side",
     )
     index: str = Field(
-        "auto",
-        description="index over the vectors: flat, sq, sq8, ivf, ivfpq, hnsw or milvus; auto goes by their number, and "
-        "never to milvus",
+        "auto", description="index over the vectors: flat, sq, sq8, ivf, ivfpq or hnsw; auto goes by their number"
     )
-    milvus_uri: str | None = Field(
-        None,
-        description="where the index milvus lies: http://HOST:PORT, or a file that ends in .db; if unset a file beside "
-        "the index",
-    )
-    milvus_token: SecretStr | None = Field(None, description="user:password or key for a Milvus that asks for one")
 
 
 class LocalizeConfig(Section):

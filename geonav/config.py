@@ -31,6 +31,7 @@ from geonav.settings.fetching import (
     SamplingConfig,
 )
 from geonav.settings.mapping import MapConfig
+from geonav.settings.milvus import MilvusConfig
 from geonav.settings.search import SearchConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
 from geonav.settings.storage import StorageConfig
@@ -46,7 +47,13 @@ CREDENTIAL_VARIABLES = {
     "MAPILLARY_ACCESS_TOKEN": ("mapillary", "access_token"),
 }
 # Settings that no message shows.
-_SECRETS = (*CREDENTIAL_VARIABLES.values(), ("storage", "key"), ("storage", "secret"), ("storage", "token"))
+_SECRETS = (
+    *CREDENTIAL_VARIABLES.values(),
+    ("storage", "key"),
+    ("storage", "secret"),
+    ("storage", "token"),
+    ("milvus", "token"),
+)
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
 # Settings that are paths, alone or in a table: in a file they are relative to the file, not to where the command runs.
@@ -81,6 +88,7 @@ class GeonavConfig(Section):
     prices: PricesConfig = Field(default_factory=PricesConfig, description="what paid calls cost")
     maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
     storage: StorageConfig = Field(default_factory=StorageConfig, description="copies in object storage")
+    milvus: MilvusConfig = Field(default_factory=MilvusConfig, description="vectors in Milvus")
 
     @field_validator("device")
     @classmethod

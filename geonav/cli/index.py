@@ -21,6 +21,7 @@ from geonav.cli.options import (
     KeypointThresholdOption,
     MaxKeypointsOption,
     MaxSideOption,
+    MilvusUriOption,
     ModelOption,
     MultiScaleOption,
     NmsRadiusOption,
@@ -92,6 +93,7 @@ def global_(
     pca: PcaOption = None,
     whitening: WhiteningOption = None,
     index: IndexOption = None,
+    milvus_uri: MilvusUriOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     seed: SeedOption = None,
@@ -116,7 +118,7 @@ def global_(
         "index": index,
     }
     shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
-    config = session.config({**shared, "global": section})
+    config = session.config({**shared, "global": section, "milvus": {"uri": milvus_uri}})
     with progress_bars(session) as on_progress:
         report = index_global(open_database(config), config, on_progress, retrain=retrain)
     output.write_index(report, as_json=as_json)

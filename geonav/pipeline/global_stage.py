@@ -58,10 +58,11 @@ class GlobalStage:
         database: Database,
         descriptor: GlobalDescriptor,
         features: StoredFeatures,
-        section: GlobalConfig,
+        config: GeonavConfig,
         learned: str,
     ) -> None:
-        """Bind the parts; ``section`` says how to index, ``learned`` is the fingerprint of what was learned."""
+        """Bind the parts; ``config`` says how to index, ``learned`` is the fingerprint of what was learned."""
+        section = config.retrieval
         self._database = database
         self._features = features
         self._folder = database.index_dir(descriptor.name)
@@ -70,6 +71,7 @@ class GlobalStage:
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
         self._section = section
+        self._milvus = config.milvus
         self._projection = Projection(self._folder, section, self.stamp, descriptor.usual_pca)
         self._index: VectorIndex | None = None
 
@@ -103,10 +105,10 @@ class GlobalStage:
             raise DatabaseError(_not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
-        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        stage = cls(database, descriptor, features, _with(config, section), fingerprint(arrays))
         if not stage._projection.load():
             raise DatabaseError(_not_indexed(database, descriptor, config))
-        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index)
+        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index, config.milvus)
         return stage
 
     @classmethod
@@ -142,12 +144,12 @@ class GlobalStage:
             learned.write(base, arrays)
         if descriptor.needs_training:
             hint_at_growth(descriptor.name, int(arrays.get(_NUM_PHOTOS, len(uids))), len(uids))
-        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        stage = cls(database, descriptor, features, _with(config, section), fingerprint(arrays))
         stage._journal.start()
         atomic_write_json(folder / _SETTINGS_FILE, {**stage.settings, **_remembered(section)})
         try:
             if not retrain and stage._projection.load():
-                stage._index = open_index(folder, stage._projection.stamp)
+                stage._index = open_index(folder, stage._projection.stamp, milvus=config.milvus)
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -203,8 +205,8 @@ class GlobalStage:
         index = self._index
         is_new = index is None or index.kind != kind
         if index is None or is_new:
-            index = new_index(kind, self.asking.dim, self._projection.stamp)
-        takes = footprint(kind, len(uids), self.asking.dim)
+            index = new_index(kind, self.asking.dim, self._projection.stamp, self._milvus)
+        takes = footprint(kind, len(uids), self.asking.dim, self._milvus)
         logger.info("%s: %s", self._folder, takes)
         wanted, present = set(uids), set(index.uids)
         index.remove(sorted(present - wanted))
@@ -251,6 +253,10 @@ def _remembered(section: GlobalConfig) -> dict[str, Any]:
     return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 
+def _with(config: GeonavConfig, section: GlobalConfig) -> GeonavConfig:
+    return config.model_copy(update={"retrieval": section})
+
+
 def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GlobalConfig]:
     """The descriptor of ``config``, with the settings of the database's own where ``config`` does not set them."""
     name = config.retrieval.descriptor
@@ -260,7 +266,7 @@ def _descriptor(database: Database, config: GeonavConfig) -> tuple[GlobalDescrip
     except (OSError, ValueError, TypeError):
         recorded = {}
     section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
-    descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
+    descriptor = DESCRIPTORS.load(name).from_config(_with(config, section))
     return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), section
 
 

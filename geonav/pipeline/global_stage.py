@@ -32,6 +32,7 @@ from geonav.pipeline.stored import (
 )
 from geonav.retrieval.base import VectorIndex, Vectors
 from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
+from geonav.retrieval.milvus_link import remembered
 from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 from geonav.vision.registries import DESCRIPTORS
@@ -71,7 +72,7 @@ class GlobalStage:
         self.settings = {**_base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
         self._section = section
-        self._milvus = config.milvus
+        self._milvus = remembered(config.milvus, self._folder)
         self._projection = Projection(self._folder, section, self.stamp, descriptor.usual_pca)
         self._index: VectorIndex | None = None
 

@@ -8,12 +8,10 @@ collection of its own; a link file names it before it is made, and is removed af
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -24,6 +22,7 @@ from geonav.data.files import atomic_write_json
 from geonav.errors import DatabaseError, GeonavError
 from geonav.retrieval import shelf
 from geonav.retrieval.base import Vectors
+from geonav.retrieval.milvus_link import LINKS, Link, link_path
 from geonav.retrieval.milvus_store import MOST_HITS, Store, absolute, in_rows, open_store
 from geonav.retrieval.names import Row
 from geonav.retrieval.parts import Found, Part, best_rows, chosen_of
@@ -34,52 +33,11 @@ from geonav.settings.milvus import MilvusConfig
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "milvus.db"
-_LINKS = "milvus-*.json"
 # Allowed rows are named in the question up to here; among more, the best of all are asked for and sieved.
 _NAMED_ROWS = 8192
 _MORE = 4
 # milvus-lite keeps vectors twice in memory: the table and its index.
 _COPIES = 2
-
-
-@dataclass(frozen=True)
-class Link:
-    """Where the vectors of one generation lie.
-
-    Attributes:
-        uri: of Milvus, None for the folder beside this file.
-        collection: its name.
-        home: the folder of the index that made it; a copy elsewhere reads it and does not write it.
-    """
-
-    uri: str | None
-    collection: str
-    home: str
-
-    @classmethod
-    def read(cls, path: Path) -> Link:
-        """Read one back.
-
-        Raises:
-            DatabaseError: it is missing or broken.
-        """
-        try:
-            link = cls(**json.loads(path.read_bytes()))
-        except (OSError, ValueError, TypeError) as error:
-            raise shelf.broken(path.parent) from error
-        texts = (link.uri or "", link.home, link.collection)
-        if not all(isinstance(text, str) for text in texts) or not re.fullmatch(r"geonav_\w+", link.collection):
-            raise shelf.broken(path.parent)
-        return link
-
-    def address(self, directory: Path) -> str:
-        """Of Milvus, for an index in a folder."""
-        return absolute(self.uri or str(directory / FOLDER))
-
-    def belongs_to(self, directory: Path) -> bool:
-        """Whether an index in this folder may change the collection."""
-        return self.uri is None or self.home == str(directory.resolve())
 
 
 class MilvusIndex(StoredIndex):
@@ -158,10 +116,10 @@ class MilvusIndex(StoredIndex):
             store.build(link.collection)
 
     def _new_collection(self, directory: Path, form: Form) -> tuple[Link, Store]:
-        path = _link_path(directory, form)
+        path = link_path(directory, form)
         if path.exists():
             self._drop(directory, path)
-        name = f"geonav_{secrets.token_hex(8)}_{form.generation}"
+        name = f"geonav_{self.stamp}_{secrets.token_hex(8)}_{form.generation}"
         link = Link(self._uri(self._link), name, str(directory.resolve()))
         atomic_write_json(path, asdict(link))
         store = open_store(link.address(directory), self._settings)
@@ -170,7 +128,7 @@ class MilvusIndex(StoredIndex):
 
     def _open(self, directory: Path, form: Form) -> None:
         names = shelf.read_names(directory, form)
-        link = Link.read(_link_path(directory, form))
+        link = Link.read(link_path(directory, form))
         address = absolute(self._settings.uri) if self._settings.uri else link.address(directory)
         store = open_store(address, self._settings)
         self._check(store, link, form, int(np.count_nonzero(names.alive & ~names.silent)))
@@ -181,8 +139,11 @@ class MilvusIndex(StoredIndex):
         self._changed()
 
     def _check(self, store: Store, link: Link, form: Form, num_rows: int) -> None:
-        dim = store.dim(link.collection, form.stamp)
         where = f"collection {link.collection} at {store.address}"
+        if not link.collection.startswith(f"geonav_{form.stamp}_"):
+            msg = f"{where} was made with other settings: run `geonav index global`"
+            raise DatabaseError(msg)
+        dim = store.dim(link.collection, form.stamp)
         if dim is None:
             msg = f"{where} is gone: run `geonav index global`, or give the --milvus-uri it lies at"
             raise DatabaseError(msg)
@@ -254,8 +215,8 @@ class MilvusIndex(StoredIndex):
 
     def _drop_old(self, directory: Path) -> None:
         """Remove the collections that count no longer; one that cannot be reached is tried again next time."""
-        for path in sorted(directory.glob(_LINKS)):
-            if path != _link_path(directory, self._form):
+        for path in sorted(directory.glob(LINKS)):
+            if path != link_path(directory, self._form):
                 self._drop(directory, path)
 
     def _drop(self, directory: Path, path: Path) -> None:
@@ -266,7 +227,3 @@ class MilvusIndex(StoredIndex):
         except GeonavError as error:
             logger.info("the collection that %s names is left: %s", path, error)
         path.unlink(missing_ok=True)
-
-
-def _link_path(directory: Path, form: Form) -> Path:
-    return directory / f"milvus-{form.generation}.json"

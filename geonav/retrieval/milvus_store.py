@@ -29,7 +29,7 @@ _BUILDING_S = 3600.0
 _CONNECTING_S = 10.0
 # What a search must look at where FLAT is asked of milvus-lite: every cell, so that it is exact.
 _ALL_CELLS = 65_536
-_SILENCED = ("pymilvus", "milvus_lite")
+_SILENCED = ("pymilvus", "milvus_lite", "grpc._server")
 
 Scored = tuple[NDArray[np.float32], Row]
 

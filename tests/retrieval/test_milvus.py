@@ -212,6 +212,15 @@ def test_nobody_answers(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_doctor_asks_a_server_that_is_configured(serve: Callable[..., str]) -> None:
+    from geonav.pipeline.doctor_online import _milvus
+
+    uri = serve(TOKEN)
+    assert _milvus(MilvusConfig(uri=uri, token=TOKEN)).state == "ok"  # type: ignore[arg-type]
+    refused = _milvus(MilvusConfig(uri=uri, timeout_s=1))
+    assert (refused.state, refused.exit_code) == ("fail", 4)
+
+
 def test_a_folder_that_another_process_has_open(tmp_path: Path) -> None:
     filled(None).save(tmp_path)
     program = """

@@ -113,7 +113,7 @@ class MilvusIndex(StoredIndex):
             store.insert(link.collection, rows, np.ascontiguousarray(chunk[standing], np.float32))
             start += len(chunk)
         if is_new:
-            store.build(link.collection)
+            store.build(link.collection, start - form.rows)
 
     def _new_collection(self, directory: Path, form: Form) -> tuple[Link, Store]:
         path = link_path(directory, form)

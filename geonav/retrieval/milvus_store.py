@@ -27,8 +27,8 @@ _MOST_ROWS = 5_000
 # Building an index over all rows is one call of milvus-lite.
 _BUILDING_S = 3600.0
 _CONNECTING_S = 10.0
-# What a search must look at where FLAT is asked of milvus-lite: every cell, so that it is exact.
-_ALL_CELLS = 65_536
+# Of fewer rows faiss says on the terminal that they are too few for a cell.
+_FEWEST_IN_CELL = 1000
 _SILENCED = ("pymilvus", "milvus_lite", "grpc._server")
 
 Scored = tuple[NDArray[np.float32], Row]
@@ -83,15 +83,16 @@ class Store:
                 name, schema=schema, consistency_level="Strong", timeout=self._settings.timeout_s
             )
 
-    def build(self, name: str) -> None:
-        """Index all rows of a new collection, and load it."""
-        index_type = self._settings.index_type
-        if self.is_embedded and index_type == "FLAT":
-            index_type = "IVF_FLAT"  # its FLAT copies all rows for a query; searched whole, this finds the same
+    def build(self, name: str, count: int) -> None:
+        """Index the ``count`` rows of a new collection, and load it."""
+        index_type, options = self._settings.index_type, {}
+        if self.is_embedded and index_type == "FLAT" and count >= _FEWEST_IN_CELL:
+            # Its FLAT copies all rows for a query; one cell finds the same. It reads what is named params within.
+            index_type, options = "IVF_FLAT", {"params": {"nlist": 1}}
         with faults(self.address):
             self._client.flush(name, timeout=_BUILDING_S)
             parameters = self._client.prepare_index_params()
-            parameters.add_index(_VECTOR, index_type=index_type, metric_type="IP")
+            parameters.add_index(_VECTOR, index_type=index_type, metric_type="IP", params=options)
             self._client.create_index(name, parameters, timeout=_BUILDING_S)
         self.load(name)
 
@@ -142,7 +143,6 @@ class Store:
 
     def search(self, name: str, query: Vector, limit: int, expression: str = "") -> Scored:
         """The best rows, at most ``limit``, best first, of those that an expression lets through."""
-        options = {"params": {"nprobe": _ALL_CELLS}} if self._is_exact_by_cells else {}
         with faults(self.address):
             (hits,) = self._client.search(
                 name,
@@ -150,7 +150,6 @@ class Store:
                 limit=limit,
                 filter=expression,
                 anns_field=_VECTOR,
-                search_params=options,
                 timeout=self._settings.timeout_s,
             )
         pairs = [(hit["distance"], hit[_KEY]) for hit in hits]
@@ -177,10 +176,6 @@ class Store:
                 raise DatabaseError(msg)
             result[start : start + size] = [by_row[row] for row in some.tolist()]
         return result
-
-    @property
-    def _is_exact_by_cells(self) -> bool:
-        return self.is_embedded and self._settings.index_type == "FLAT"
 
     def _rows_at_once(self, dim: int) -> int:
         return max(1, min(_MOST_ROWS, _BATCH_BYTES // (4 * dim)))

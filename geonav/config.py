@@ -32,6 +32,7 @@ from geonav.settings.fetching import (
     SamplingConfig,
 )
 from geonav.settings.mapping import MapConfig
+from geonav.settings.milvus import MilvusConfig
 from geonav.settings.search import SearchConfig
 from geonav.settings.serving import ServeConfig
 from geonav.settings.stages import GlobalConfig, LocalConfig, LocalizeConfig, WeightsConfig
@@ -54,6 +55,7 @@ _SECRETS = (
     ("storage", "secret"),
     ("storage", "token"),
     ("serve", "api_key"),
+    ("milvus", "token"),
 )
 # One variable for each weights file of one's own: GEONAV_WEIGHTS__PATHS__DISK=/my/disk.pth
 _PATHS_VARIABLE = "GEONAV_WEIGHTS__PATHS__"
@@ -99,6 +101,7 @@ class GeonavConfig(Section):
     maps: MapsConfig = Field(default_factory=MapsConfig, description="maps as HTML files")
     storage: StorageConfig = Field(default_factory=StorageConfig, description="copies in object storage")
     serve: ServeConfig = Field(default_factory=ServeConfig, description="answering over HTTP")
+    milvus: MilvusConfig = Field(default_factory=MilvusConfig, description="vectors in Milvus")
 
     @field_validator("device")
     @classmethod

@@ -29,6 +29,7 @@ from geonav.cli.options import (
     KeypointThresholdOption,
     MaxKeypointsOption,
     MaxSideOption,
+    MilvusUriOption,
     ModelOption,
     MultiScaleOption,
     NmsRadiusOption,
@@ -106,6 +107,7 @@ def global_(
     pca: PcaOption = None,
     whitening: WhiteningOption = None,
     index: IndexOption = None,
+    milvus_uri: MilvusUriOption = None,
     device: DeviceOption = None,
     precision: PrecisionOption = None,
     seed: SeedOption = None,
@@ -134,7 +136,7 @@ def global_(
         "index": index,
     }
     shared = {"database": database, "device": device, "precision": precision, "seed": seed, "local": {"model": model}}
-    work = {"engine": engine_section(engine, ray_address, workers)}
+    work = {"engine": engine_section(engine, ray_address, workers), "milvus": {"uri": milvus_uri}}
     config, part = session.config({**shared, **work, "global": section}), shard_of(shard)
     if retrain and part is not None:
         msg = "--retrain learns from the whole database and --shard looks at a part of it: leave one out"

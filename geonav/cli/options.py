@@ -87,6 +87,7 @@ MultiScaleOption = Annotated[bool | None, setting("retrieval.multi_scale", "--mu
 PcaOption = Annotated[int | None, setting("retrieval.pca", "--pca")]
 WhiteningOption = Annotated[float | None, setting("retrieval.whitening", "--whitening")]
 IndexOption = Annotated[str | None, setting("retrieval.index", "--index")]
+MilvusUriOption = Annotated[str | None, setting("milvus.uri", "--milvus-uri")]
 
 OriginOption = Annotated[
     tuple[float, float, float] | None,

@@ -22,7 +22,7 @@ from geonav.errors import GeonavError
 State = Literal["ok", "warn", "fail"]
 
 _PACKAGES = ("torch", "kornia", "faiss-cpu", "pycolmap", "numpy", "pyproj", "shapely", "pillow", "requests")
-_EXTRAS = {"streets": "osmnx", "dem": "rasterio", "heif": "pillow_heif", "s3": "s3fs"}
+_EXTRAS = {"streets": "osmnx", "dem": "rasterio", "heif": "pillow_heif", "milvus": "pymilvus", "s3": "s3fs"}
 _LEAST_FREE_BYTES = 1 << 30
 _GOOGLE_PREFIX = "AIza"
 

@@ -11,6 +11,7 @@ from geonav.data.survey import SearchQuery
 from geonav.errors import GeonavError
 from geonav.pipeline.doctor import Check, failed
 from geonav.providers.http import HttpClient, HttpLimits
+from geonav.settings.milvus import SCHEMES, MilvusConfig
 
 # Somewhere with imagery of every provider: the Eiffel Tower.
 _LAT, _LNG = 48.8584, 2.2945
@@ -28,6 +29,14 @@ def examine_online(config: GeonavConfig) -> Iterator[Check]:
     yield from _openstreetmap(config)
     if config.elevation.source == "open-meteo":
         yield _open_meteo(quick)
+    if config.milvus.uri is not None and config.milvus.uri.startswith(SCHEMES):
+        yield _milvus(config.milvus)
+
+
+def _milvus(settings: MilvusConfig) -> Check:
+    from geonav.retrieval.milvus_store import open_store
+
+    return _tried("milvus", lambda: open_store(settings.uri or "", settings), is_needed=True)
 
 
 def _google(config: GeonavConfig) -> Iterator[Check]:

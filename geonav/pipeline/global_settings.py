@@ -41,8 +41,8 @@ def remembered(section: GlobalConfig) -> dict[str, Any]:
     return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 
-def descriptor_of(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GlobalConfig]:
-    """The descriptor of ``config``, with the settings of the database's own where ``config`` does not set them."""
+def descriptor_of(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GeonavConfig]:
+    """The descriptor of ``config``, and ``config`` with the database's own settings where it does not set them."""
     name = config.retrieval.descriptor
     folder = database.index_dir(DESCRIPTORS.stem(name))
     try:
@@ -50,8 +50,9 @@ def descriptor_of(database: Database, config: GeonavConfig) -> tuple[GlobalDescr
     except (OSError, ValueError, TypeError):
         recorded = {}
     section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
-    descriptor = DESCRIPTORS.load(name).from_config(config.model_copy(update={"retrieval": section}))
-    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), section
+    config = config.model_copy(update={"retrieval": section})
+    descriptor = DESCRIPTORS.load(name).from_config(config)
+    return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), config
 
 
 def is_taken_over(descriptor: GlobalDescriptor, arrays: Mapping[str, NDArray[Any]]) -> bool:

@@ -30,9 +30,9 @@ from geonav.pipeline.kinship import sample
 from geonav.pipeline.projection import Projection
 from geonav.pipeline.stored import StoredFeatures, fingerprint
 from geonav.pipeline.teaching import Teacher
+from geonav.retrieval import milvus_link
 from geonav.retrieval.base import VectorIndex, Vectors
 from geonav.retrieval.choose import Footprint, choose_kind, footprint, new_index, open_index
-from geonav.settings.stages import GlobalConfig
 from geonav.vision.base import GlobalDescriptor, Vector
 
 logger = logging.getLogger(__name__)
@@ -51,11 +51,12 @@ class GlobalStage:
         database: Database,
         descriptor: GlobalDescriptor,
         features: StoredFeatures,
-        section: GlobalConfig,
+        config: GeonavConfig,
         learned: str,
         shard: Shard | None = None,
     ) -> None:
-        """Bind the parts; ``section`` says how to index, ``learned`` is the fingerprint of what was learned."""
+        """Bind the parts; ``config`` says how to index, ``learned`` is the fingerprint of what was learned."""
+        section = config.retrieval
         self._shard = shard
         self._database = database
         self._features = features
@@ -65,6 +66,7 @@ class GlobalStage:
         self.settings = {**base_settings(descriptor, features), "learned": learned}
         self.stamp = stamp_of(self.settings)
         self._section = section
+        self._milvus = milvus_link.remembered(config.milvus, self._folder)
         self._projection = Projection(self._folder, section, self.stamp, descriptor.usual_pca)
         self._index: VectorIndex | None = None
 
@@ -92,16 +94,16 @@ class GlobalStage:
         Raises:
             DatabaseError: there is none with these settings.
         """
-        descriptor, learned, section = descriptor_of(database, config)
+        descriptor, learned, own = descriptor_of(database, config)
         arrays = learned.read(stamp_of(base_settings(descriptor, features)))
         if arrays is None:
             raise DatabaseError(not_indexed(database, descriptor, config))
         if descriptor.needs_training:
             descriptor.load(arrays)
-        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        stage = cls(database, descriptor, features, own, fingerprint(arrays))
         if not stage._projection.load():
             raise DatabaseError(not_indexed(database, descriptor, config))
-        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index)
+        stage._index = open_index(stage._folder, stage._projection.stamp, config.retrieval.index, config.milvus)
         return stage
 
     @classmethod
@@ -123,19 +125,19 @@ class GlobalStage:
             DatabaseError: there is nothing to learn from.
             StorageError: the disk is full, read-only or not permitted.
         """
-        descriptor, learned, section = descriptor_of(database, config)
-        choose_kind(section.index, len(uids))
+        descriptor, learned, own = descriptor_of(database, config)
+        choose_kind(own.retrieval.index, len(uids))
         folder = database.index_dir(descriptor.name)
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         teacher = Teacher(database, features, descriptor, learned)
         arrays = teacher.taught(uids, retrain=retrain) if shard is None else teacher.taught_once(uids)
-        stage = cls(database, descriptor, features, section, fingerprint(arrays), shard)
+        stage = cls(database, descriptor, features, own, fingerprint(arrays), shard)
         stage._journal.start()
-        atomic_write_json(folder / SETTINGS_FILE, {**stage.settings, **remembered(section)})
+        atomic_write_json(folder / SETTINGS_FILE, {**stage.settings, **remembered(own.retrieval)})
         try:
             if shard is None and not retrain and stage._projection.load():
-                stage._index = open_index(folder, stage._projection.stamp)
+                stage._index = open_index(folder, stage._projection.stamp, milvus=config.milvus)
         except DatabaseError as error:
             logger.info("the index is made anew: %s", error)
         return stage
@@ -147,11 +149,11 @@ class GlobalStage:
         Raises:
             DatabaseError: this machine's weights or settings are others.
         """
-        descriptor, learned, section = descriptor_of(database, config)
+        descriptor, learned, own = descriptor_of(database, config)
         arrays = learned.read(stamp_of(base_settings(descriptor, features))) or {}
         if arrays and descriptor.needs_training:
             descriptor.load(arrays)
-        stage = cls(database, descriptor, features, section, fingerprint(arrays))
+        stage = cls(database, descriptor, features, own, fingerprint(arrays))
         if stage.stamp != stamp:
             msg = f"{descriptor.name} has other weights or settings here than where the work is given out: see to both"
             raise DatabaseError(msg)
@@ -225,8 +227,8 @@ class GlobalStage:
         index = self._index
         is_new = index is None or index.kind != kind
         if index is None or is_new:
-            index = new_index(kind, self.asking.dim, self._projection.stamp)
-        takes = footprint(kind, len(uids), self.asking.dim)
+            index = new_index(kind, self.asking.dim, self._projection.stamp, self._milvus)
+        takes = footprint(kind, len(uids), self.asking.dim, self._milvus)
         logger.info("%s: %s", self._folder, takes)
         wanted, present = set(uids), set(index.uids)
         index.remove(sorted(present - wanted))

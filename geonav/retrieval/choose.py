@@ -10,6 +10,7 @@ from geonav.errors import DatabaseError
 from geonav.retrieval.base import VectorIndex
 from geonav.retrieval.registries import INDEXES
 from geonav.retrieval.shelf import read_form
+from geonav.settings.milvus import SCHEMES, MilvusConfig
 
 AUTO = "auto"
 _MOST_FLAT = 100_000
@@ -17,6 +18,7 @@ _MOST_HALF = 1_000_000
 # Bytes in memory for each vector besides what is mapped: its uid's hash, end and flags.
 _NAME_BYTES = 30
 _UID_BYTES = 24
+_COPIES_EMBEDDED = 2  # that milvus-lite keeps of a vector in memory
 _MB = 1e6
 
 
@@ -59,8 +61,12 @@ def choose_kind(wanted: str, count: int) -> str:
     return "sq" if count <= _MOST_HALF else "ivfpq"
 
 
-def footprint(kind: str, count: int, dim: int) -> Footprint:
-    """What an index of this kind will take, about."""
+def footprint(kind: str, count: int, dim: int, milvus: MilvusConfig | None = None) -> Footprint:
+    """What an index of this kind will take on this machine, about; vectors on a server of Milvus take nothing here."""
+    if kind == "milvus":
+        is_elsewhere = milvus is not None and milvus.uri is not None and milvus.uri.startswith(SCHEMES)
+        held = _NAME_BYTES + (0 if is_elsewhere else _COPIES_EMBEDDED * 4 * dim)
+        return Footprint(kind, count, dim, round(count * held / _MB, 1), round(count * _UID_BYTES / _MB, 1))
     number_bytes = 4 if kind == "flat" else 2
     lists = {"sq8": dim, "ivf": min(dim, 512) + 8, "ivfpq": min(dim, 512) / 8 + 8, "hnsw": dim + 64 * 4 + 16}
     in_memory = _NAME_BYTES + (lists[kind] if kind in {"ivfpq", "hnsw"} else 0)
@@ -68,24 +74,31 @@ def footprint(kind: str, count: int, dim: int) -> Footprint:
     return Footprint(kind, count, dim, round(count * in_memory / _MB, 1), round(count * mapped / _MB, 1))
 
 
-def new_index(kind: str, dim: int, stamp: str) -> VectorIndex:
-    """An empty index.
+def new_index(kind: str, dim: int, stamp: str, milvus: MilvusConfig | None = None) -> VectorIndex:
+    """An empty index; ``milvus`` says where the vectors of one in Milvus go.
 
     Raises:
         UsageError: there is no such index.
     """
-    return cast("VectorIndex", INDEXES.load(kind)(dim, stamp))
+    return cast("VectorIndex", INDEXES.load(kind)(dim, stamp, *_settings(kind, milvus)))
 
 
-def open_index(directory: Path, stamp: str, wanted: str = AUTO) -> VectorIndex:
+def open_index(directory: Path, stamp: str, wanted: str = AUTO, milvus: MilvusConfig | None = None) -> VectorIndex:
     """The index in a folder, of whichever kind it is, unless one is asked for by name.
+
+    ``milvus`` says how to reach Milvus, where the index is in it.
 
     Raises:
         DatabaseError: there is none, it is broken, or was made with other settings or as another kind.
+        NetworkError: Milvus does not answer. AuthError: it refused the token.
         UsageError: there is no such kind.
     """
     kind = read_form(directory).kind if wanted == AUTO else wanted
     if wanted == AUTO and kind not in INDEXES.names():
         msg = f"the index at {directory} is of a kind that this version lacks ({kind}): run `geonav index global`"
         raise DatabaseError(msg)
-    return cast("VectorIndex", INDEXES.load(kind).load(directory, stamp))
+    return cast("VectorIndex", INDEXES.load(kind).load(directory, stamp, *_settings(kind, milvus)))
+
+
+def _settings(kind: str, milvus: MilvusConfig | None) -> tuple[MilvusConfig, ...]:
+    return (milvus,) if kind == "milvus" and milvus is not None else ()

@@ -11,6 +11,7 @@ INDEXES = Registry(
         "hnsw": "geonav.retrieval.graph:GraphIndex",
         "ivf": "geonav.retrieval.inverted:InvertedIndex",
         "ivfpq": "geonav.retrieval.inverted:ProductIndex",
+        "milvus": "geonav.retrieval.milvus:MilvusIndex",
         "sq": "geonav.retrieval.scalar:HalfIndex",
         "sq8": "geonav.retrieval.scalar:ByteIndex",
     },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -230,7 +230,7 @@ class StoredIndex:
 
     def _append(self, directory: Path) -> Form:
         form, start = self._form, self._form.rows
-        shelf.append_rows(directory, form, _chunks(self._new_rows.array), self._new_rows.width)
+        self._write_rows(directory, form, _chunks(self._new_rows.array))
         gone = np.concatenate([np.zeros(0, np.int64), *self._gone])
         parts = {"names": self._names.text(start), "keys": self._names.keys(start).tobytes()}
         parts["removed"] = gone.astype("<i8").tobytes()
@@ -243,12 +243,16 @@ class StoredIndex:
         uids = self.uids
         order = self._names.rows(uids)
         chunks = (self._take(rows).astype(self._new_rows.array.dtype) for rows in _chunks(order))
-        shelf.append_rows(directory, form, chunks, self._new_rows.width)
+        self._write_rows(directory, form, chunks)
         names = Names()
         names.append(uids, self._names.silent[order])
         parts = {"names": names.text(), "keys": names.keys().tobytes()}
         pairs: dict[str, Any] = {part: shelf.append_part(directory, form, part, data) for part, data in parts.items()}
         return replace(form, rows=len(uids), **pairs)
+
+    def _write_rows(self, directory: Path, form: Form, chunks: Iterable[NDArray[Any]]) -> None:
+        """Put rows behind those that count."""
+        shelf.append_rows(directory, form, chunks, self._new_rows.width)
 
     def _complete(self, directory: Path, form: Form) -> Form:  # noqa: ARG002 - for kinds with an approximate part
         """Write what else belongs to an index of these rows; its stamp is still to come."""
@@ -261,14 +265,24 @@ class StoredIndex:
         Raises:
             DatabaseError: there is none, it is broken, or it was made with other settings.
         """
+        form = cls.checked_form(directory, stamp)
+        index = cls(form.dim, stamp)
+        index._open(directory, form)
+        return index
+
+    @classmethod
+    def checked_form(cls, directory: Path, stamp: str) -> Form:
+        """What the stamp of a stored index says.
+
+        Raises:
+            DatabaseError: there is none, it is broken, of another kind, or was made with other settings.
+        """
         form = shelf.read_form(directory)
         if form.stamp != stamp or form.kind != cls.kind:
             what = "with other settings" if form.kind == cls.kind else f"as {form.kind}, not as {cls.kind}"
             msg = f"the index at {directory} was made {what}: run `geonav index global`"
             raise DatabaseError(msg)
-        index = cls(form.dim, stamp)
-        index._open(directory, form)
-        return index
+        return form
 
     def _open(self, directory: Path, form: Form) -> None:
         """Map what ``form`` says is stored."""

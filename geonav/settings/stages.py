@@ -78,7 +78,9 @@ class GlobalConfig(Section):
         "between references side by side",
     )
     index: str = Field(
-        "auto", description="index over the vectors: flat, sq, sq8, ivf, ivfpq or hnsw; auto goes by their number"
+        "auto",
+        description="index over the vectors: flat, sq, sq8, ivf, ivfpq, hnsw or milvus; auto goes by their number and "
+        "never takes milvus",
     )
 
 

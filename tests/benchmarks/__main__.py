@@ -62,6 +62,7 @@ def _figures(found: Photos, folder: Path, *, quick: bool) -> Iterator[Figure]:
     ours, plain = networks.errors_m(3)
     yield Figure("median error of the located, metres, against the plain pipeline's", ours, plain, 1.0)
     yield other.opening(found, folder, 100_000)
+    yield from other.milvus(folder, 100_000)
     yield other.memory(found, 30)
     yield from other.indexing(found, folder, 200)
     yield other.by_ray(found, folder, 200)

@@ -68,6 +68,21 @@ def opening(photos: Photos, folder: Path, count: int) -> Figure:
     return Figure(f"opening a database of {count:,} entries, against 2 s", float(np.median(taken)), 2.0, 1.0)
 
 
+def milvus(folder: Path, count: int) -> Iterator[Figure]:
+    """A folder of milvus-lite, opened in a process of its own and asked, beside the flat index."""
+    given = (str(count), str(folder / "milvus"))
+    _python("-m", "tests.retrieval.milvus_size", "make", *given)
+    report = json.loads(_python("-m", "tests.retrieval.milvus_size", "ask", *given))
+    yield Figure(
+        f"opening {count:,} vectors in milvus-lite and a first query, against 5 s",
+        report["open_and_first_query_s"], 5.0, 1.0,
+    )  # fmt: skip
+    yield Figure(
+        "a warm query of milvus-lite, against 3 of the flat index",
+        report["milvus_ms"] / 1000, 3 * report["flat_ms"] / 1000, 1.0,
+    )  # fmt: skip
+
+
 def solving(turns: int) -> Figure:
     """Triangulation, first pose, gating and adjustment of 2,000 keypoints that five references saw."""
     world = make_world(Plan(seed=1, num_points=4000, outliers=0.1, centers_m=_FIVE_PLACES))

@@ -29,7 +29,7 @@ for n in range(10**6):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["flat", "ivfpq"])
+@pytest.mark.parametrize("kind", ["flat", "ivfpq", "milvus"])
 def test_a_kill_at_any_moment_leaves_a_whole_index(kind: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for attempt in range(8):

@@ -79,6 +79,7 @@ def test_photos_of_another_place_are_not_located(databases: dict[str, Path], que
     assert all(item["reason"] and item["E"] is None and item["lat"] is None for item in objects)
 
 
+@pytest.mark.slow  # minutes where the processor only emulates it
 def test_half_precision_moves_poses_by_less_than_they_are_certain(databases: dict[str, Path]) -> None:
     """Networks are judged by the poses that come of them: references in the machine's own precision, photos in each."""
     scene = Scene(CASTLE)

@@ -29,7 +29,7 @@ _ATTEMPTS = ((16.0, False), (16.0, True), (4.0, False), (4.0, True), (30.0, Fals
 # Squares that most sources may be off by, of six terms: chance lets one in twenty be off by as much.
 _MAX_MISFIT = 12.6
 _DOUBTFUL_MISFIT = 30.0
-# Share of the matches between its pictures that a sound structure explains; a bent one leaves out what is near.
+# Share of all matches that sound structure explains; a bent one leaves out what is near, a torn one what lies between.
 _SOUND = 0.85
 # Share of its matches by which a link agrees with a structure.
 _AGREES = 0.5
@@ -55,9 +55,9 @@ class _Attempt:
         return not (self.is_wrong or self.doubtful) and self.explained >= _SOUND
 
     @property
-    def rank(self) -> tuple[bool, float, int]:
-        """The higher, the better."""
-        return not self.is_wrong, self.num_good * self.explained, -len(self.doubtful)
+    def rank(self) -> tuple[bool, float]:
+        """The higher, the better; a reference that contradicts its source undoes one that does not."""
+        return not self.is_wrong, (self.num_good - len(self.doubtful)) * self.explained
 
     @classmethod
     def of(cls, part: PartInput, number: int) -> _Attempt:
@@ -69,10 +69,11 @@ class _Attempt:
         for structure, aligned in placed:
             frames = Frames.of(part, [part.views[index] for index in structure.pictures]).number
             doubtful.update(structure.pictures[(aligned.misfits > _DOUBTFUL_MISFIT)[frames]].tolist())
-        num_good = sum(len(structure.pictures) for structure, _ in placed) - len(doubtful)
+        num_good = len({picture for structure, _ in placed for picture in structure.pictures.tolist()} - doubtful)
         is_wrong = not placed or any(np.median(aligned.misfits) > _MAX_MISFIT for _, aligned in placed)
-        near = [each for each in _near(part, [each for each, _ in placed]).values() if len(each)]
-        explained = float(np.concatenate(near).mean()) if near else 0.0
+        near = _near(part, [each for each, _ in placed])
+        # A link between two pieces is one that neither explains.
+        explained = sum(int(each.sum()) for each in near.values()) / max(sum(map(len, part.links.values())), 1)
         return cls(placed, frozenset(doubtful), num_good, explained, is_wrong)
 
 

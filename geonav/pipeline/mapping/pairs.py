@@ -30,7 +30,7 @@ _MOST_OF_FRAME = 0.4
 # Views of one panorama are tied by each other's links: from the third on they need fewer of their own, but some.
 _FREE_VIEWS = 2
 _FEWEST = 3
-# References with fewer links than this are matched to so many that are linked to those they are linked to.
+# Pictures and panoramas with fewer links than this are matched to so many that are linked to those they are linked to.
 _FEW_LINKS = 6
 _CLOSING = 5
 
@@ -62,7 +62,7 @@ def choose_pairs(
 
 
 def closing_pairs(matches: Mapping[Pair, int], least: int, views: Mapping[str, MapView]) -> list[Pair]:
-    """Pairs of references that are linked to a common one, for references that have few links of their own.
+    """Pairs of references that are linked to a common one, for references whose frame has few links.
 
     One whose source is grossly wrong has no neighbours where it says that it stands: those of the few that it resembles
     are its own.
@@ -77,9 +77,12 @@ def closing_pairs(matches: Mapping[Pair, int], least: int, views: Mapping[str, M
         if count >= least:
             around.setdefault(first, Counter())[second] = count
             around.setdefault(second, Counter())[first] = count
+    links: Counter[str] = Counter()
+    for uid, own in around.items():
+        links[views[uid].frame] += len(own)
     found: set[Pair] = set()
     for uid, own in around.items():
-        if len(own) >= _FEW_LINKS:
+        if links[views[uid].frame] >= _FEW_LINKS:
             continue
         shared: Counter[str] = Counter()
         for other, count in own.items():

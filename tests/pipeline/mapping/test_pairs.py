@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geonav.pipeline.mapping.pairs import choose_pairs
+from geonav.pipeline.mapping.pairs import choose_pairs, closing_pairs
 from geonav.pipeline.mapping.views import MapView
 from geonav.settings.mapping import MapConfig
 from tests.pipeline.mapping.said import anywhere, said
@@ -117,3 +117,20 @@ def test_doubtful_positions_are_looked_for_farther_away() -> None:
     doubtful = [replace(view, position_std_m=np.full(3, 15.0)) for view in apart]
     assert choose_pairs(apart, nothing, NONE) == []
     assert choose_pairs(doubtful, nothing, NONE) == [("a", "b")]
+
+
+def test_who_has_few_links_is_matched_to_what_its_links_lead_to() -> None:
+    views = {uid: said(uid, (0.0, 0.0)) for uid in "abcd"}
+    matches = {("a", "b"): 100, ("b", "c"): 50, ("c", "d"): 3}
+    assert closing_pairs(matches, 30, views) == [("a", "c")]
+
+
+def test_views_of_one_panorama_are_tied_by_each_others_links() -> None:
+    """The first of them has three links, and one of these leads to another that has many."""
+    uids = ["p0", "p1", "far", *(f"s{row}" for row in range(6)), *(f"t{row}" for row in range(6))]
+    apart = {uid: said(uid, (0.0, 0.0)) for uid in uids}
+    together = apart | {uid: replace(apart[uid], frame="panorama") for uid in ("p0", "p1")}
+    matches = {(f"p{row // 3}", f"s{row}"): 100 for row in range(6)}
+    matches |= {("far", f"t{row}"): 100 for row in range(6)} | {("far", "s0"): 100}
+    assert ("far", "p0") in closing_pairs(matches, 30, apart)
+    assert ("far", "p0") not in closing_pairs(matches, 30, together)

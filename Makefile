@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install  ## build a synthetic city's database, locate photos of it, report
 	$(BIN)/geonav demo run
 
-test: install  ## run the tests but the slow ones
-	$(BIN)/python -m pytest
+test: install  ## run the tests but the slow ones, in two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: install  ## run the slow tests: the whole table of measurements
 	$(BIN)/python -m pytest -m slow

@@ -54,28 +54,29 @@ def located(database: Path, scene: Scene, *options: str, every: int = 1) -> tupl
 
 
 def test_castle_with_a_known_camera(databases: dict[str, Path]) -> None:
+    """Every third photo; test_table.py takes all of them."""
     scene = Scene(CASTLE)
     calibration = scene.images[0]["K"]
     camera = f"PINHOLE,1536,1024,{calibration[0][0]},{calibration[1][1]},{calibration[0][2]},{calibration[1][2]}"
-    code, objects = located(databases[CASTLE], scene, "--camera", camera)
+    code, objects = located(databases[CASTLE], scene, "--camera", camera, every=3)
     assert code == 0
-    assert [item["status"] for item in objects] == ["located"] * 15
+    assert [item["status"] for item in objects] == ["located"] * 5
     results = [LocalizationResult.model_validate(item) for item in objects]
     frame = LocalFrame(scene.origin)
-    outcome = score(results, scene.rest(2), frame, frame)
+    outcome = score(results, scene.rest(2)[::3], frame, frame)
     assert np.median(outcome.errors_m) <= 0.026
     assert np.median(outcome.errors_deg) <= 0.055
     assert outcome.errors_m.max() <= 0.06
-    assert outcome.in_ellipse.mean() >= 0.85
+    assert outcome.in_ellipse.mean() >= 0.8
 
 
 @pytest.mark.parametrize(("queries", "references"), [(CASTLE, HERZ_JESU), (HERZ_JESU, CASTLE)])
 def test_photos_of_another_place_are_not_located(databases: dict[str, Path], queries: str, references: str) -> None:
-    """Every third photo; test_trust.py takes all of them."""
+    """Every fifth photo; test_trust.py takes all of them."""
     scene = Scene(queries)
-    code, objects = located(databases[references], scene, every=3)
+    code, objects = located(databases[references], scene, every=5)
     assert code == 7
-    assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2)[::3])
+    assert [item["status"] for item in objects] == ["not_located"] * len(scene.rest(2)[::5])
     assert all(item["reason"] and item["E"] is None and item["lat"] is None for item in objects)
 
 

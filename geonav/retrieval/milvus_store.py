@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from geonav.data.files import storage_errors
 from geonav.errors import DatabaseError, UsageError
 from geonav.retrieval.base import Vector, Vectors
-from geonav.retrieval.milvus_faults import faults, opening_faults
+from geonav.retrieval.milvus_faults import faults, indexing_faults, opening_faults
 from geonav.retrieval.names import Row
 from geonav.settings.milvus import SCHEMES, MilvusConfig
 
@@ -85,7 +85,11 @@ class Store:
             )
 
     def build(self, name: str, count: int) -> None:
-        """Index the ``count`` rows of a new collection, and load it."""
+        """Index the ``count`` rows of a new collection, and load it.
+
+        Raises:
+            UsageError: Milvus does not know the type of index that the settings name.
+        """
         index_type, options = self._settings.index_type, {}
         if self.is_embedded and index_type == "FLAT" and count >= _FEWEST_IN_CELL:
             # Its FLAT copies all rows for a query; one cell finds the same. It reads what is named params within.
@@ -94,6 +98,7 @@ class Store:
             self._client.flush(name, timeout=_BUILDING_S)
             parameters = self._client.prepare_index_params()
             parameters.add_index(_VECTOR, index_type=index_type, metric_type="IP", params=options)
+        with indexing_faults(self.address, self._settings.index_type):
             self._client.create_index(name, parameters, timeout=_BUILDING_S)
         self.load(name)
 

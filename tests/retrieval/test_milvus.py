@@ -282,7 +282,20 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["ftp://host/x.db", "city", "http://me:secret@host:19530"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ftp://host/x.db",
+        "city",
+        "http://me:secret@host:19530",
+        "http://",
+        "https:///x",
+        "tcp://:19530",
+        "http://host:port",
+        "http://host:99999",
+        "unix:",
+    ],
+)
 def test_addresses_that_are_none_are_refused(uri: str) -> None:
     with pytest.raises(ValueError, match=r"http://|GEONAV_MILVUS__TOKEN"):
         MilvusConfig(uri=uri)
@@ -352,3 +365,19 @@ def test_a_link_into_a_folder_that_is_gone_goes_too(tmp_path: Path) -> None:
     filled(MilvusConfig(uri=str(tmp_path / "new.db"))).save(tmp_path / "index")
     assert len(list((tmp_path / "index").glob("milvus-*.json"))) == 1
     assert not (tmp_path / "old").exists()
+
+
+@pytest.mark.parametrize("uri", ["http://host", "https://host:19530", "tcp://10.0.0.1:19530", "unix:/run/milvus.sock"])
+def test_addresses_of_servers_are_taken(uri: str) -> None:
+    assert MilvusConfig(uri=uri).uri == uri
+
+
+@pytest.mark.parametrize("is_server", [True, False])
+def test_a_type_of_index_that_milvus_does_not_have(is_server: bool, serve: Callable[..., str], tmp_path: Path) -> None:
+    settings = MilvusConfig(uri=serve() if is_server else None, index_type="NOPE")
+    with pytest.raises(UsageError, match=r"milvus\.index_type = NOPE.*FLAT") as caught:
+        filled(settings).save(tmp_path)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    filled(MilvusConfig(uri=settings.uri)).save(tmp_path)
+    assert len(MilvusIndex.load(tmp_path, "aa")) == 60

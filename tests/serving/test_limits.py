@@ -217,6 +217,30 @@ def test_a_folder_that_takes_no_photos_is_found_out_before_listening(
         assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "nonsense",
+        "https://a.example/",
+        "https://a.example/map",
+        "https://A.example",
+        "https://",
+        "a.example",
+        "",
+        "null",
+    ],
+)
+def test_what_is_no_site_is_refused(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"serve\.cors_origins.*is no site: give https://HOST") as told:
+        load_config(overrides={"serve": {"cors_origins": [origin]}})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://a.example", "http://localhost:3000", "http://[::1]:80"])
+def test_sites_are_taken(origin: str) -> None:
+    assert load_config(overrides={"serve": {"cors_origins": [origin]}}).serve.cors_origins == (origin,)
+
+
 def test_a_picture_the_browser_has_is_not_sent_again(localizer: Localizer, small_config: GeonavConfig) -> None:
     path = "/v1/references/r0003/image?max_side=64"
     with held_up(localizer, small_config) as (_, url):

@@ -72,6 +72,12 @@ def test_a_full_queue_says_when_to_come_again(localizer: Localizer, small_config
         assert 'geonav_batch_size_bucket{le="1.0"} 2.0' in asked(url, "GET", "/metrics").content.decode()
 
 
+def test_one_photo_that_waits_is_one(localizer: Localizer, small_config: GeonavConfig, query: bytes) -> None:
+    with held_up(localizer, small_config, queue=1) as (service, url), waiting(service, url, query, 1):
+        assert "1 photo is waiting already" in post(url, query).json["error"]["message"]
+        service.engine.stop(0)
+
+
 def test_who_hangs_up_leaves_the_queue(localizer: Localizer, small_config: GeonavConfig, query: bytes) -> None:
     with held_up(localizer, small_config) as (service, url):
         body, kind = form(query, fields=FAR)

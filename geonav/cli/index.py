@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -43,6 +43,10 @@ from geonav.cli.options import (
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
 from geonav.errors import UsageError
+
+if TYPE_CHECKING:
+    from geonav.config import GeonavConfig
+    from geonav.data.database import Database
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Compute what locating needs; resumes.")
 
@@ -141,6 +145,23 @@ def global_(
     if retrain and part is not None:
         msg = "--retrain learns from the whole database and --shard looks at a part of it: leave one out"
         raise UsageError(msg)
+    opened = open_database(config)
+    if milvus_uri is not None:
+        _check_kind(opened, config, milvus_uri)
     with progress_bars(session) as on_progress:
-        report = index_global(open_database(config), config, on_progress, retrain=retrain, shard=part)
+        report = index_global(opened, config, on_progress, retrain=retrain, shard=part)
     output.write_index(report, as_json=as_json)
+
+
+def _check_kind(database: Database, config: GeonavConfig, milvus_uri: str) -> None:
+    """An address of Milvus goes with an index in it, asked for now or before.
+
+    Raises:
+        UsageError: the index is of another kind.
+    """
+    from geonav.pipeline.global_settings import with_own
+
+    kind = with_own(database, config).retrieval.index
+    if kind != "milvus":
+        msg = f"--milvus-uri {milvus_uri} is for vectors in Milvus, and this index is {kind}: give --index milvus too"
+        raise UsageError(msg)

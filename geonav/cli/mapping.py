@@ -26,7 +26,7 @@ from geonav.cli.options import (
     SeedOption,
     setting,
 )
-from geonav.cli.output import write_json
+from geonav.cli.output import counted, write_json
 from geonav.cli.progress import progress_bars
 from geonav.cli.session import Session, open_database
 from geonav.errors import InputError, UsageError
@@ -121,7 +121,7 @@ def _match_share(session: Session, database: Database, config: GeonavConfig, par
     if as_json:
         write_json(report)
         return
-    typer.echo(f"{report.matched} pairs matched, {report.reused} there already")
+    typer.echo(f"{counted(report.matched, 'pair')} matched, {report.reused} there already")
     if report.note:
         typer.echo(report.note)
 

@@ -98,7 +98,7 @@ def _write_sequences(report: MapReport) -> None:
 
 
 def _offset(metres: float, std_m: float) -> str:
-    return f"{metres:.2f} ±{std_m:.2f}"
+    return f"{metres:z.2f} ±{std_m:.2f}"
 
 
 def _write_weak_links(report: MapReport, *, show_all: bool) -> None:

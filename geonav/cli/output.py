@@ -81,8 +81,8 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def number(value: float | None, digits: int) -> str:
-    """A cell of a table; empty where there is no number."""
-    return "" if value is None else f"{value:.{digits}f}"
+    """A cell of a table; empty where there is no number, and never ``-0.00``."""
+    return "" if value is None else f"{value:z.{digits}f}"
 
 
 def write_remarks(remarks: Iterable[tuple[str, str]], kind: str = "") -> None:

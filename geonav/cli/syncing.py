@@ -100,8 +100,8 @@ def _pushed(report: PushReport) -> str:
     if report.is_dry_run:
         return f"{report.remote}: would send at most {sent}; {report.gone:,} gone"
     parts = [f"generation {report.generation}", f"{sent} sent", f"{report.gone:,} gone", f"{report.files:,} there now"]
-    parts += [f"{report.damaged:,} damaged objects replaced"] if report.damaged else []
-    parts += [f"{report.pruned:,} objects pruned"] if report.pruned else []
+    parts += [f"{output.counted(report.damaged, 'damaged object')} replaced"] if report.damaged else []
+    parts += [f"{output.counted(report.pruned, 'object')} pruned"] if report.pruned else []
     return f"{report.remote}: {', '.join(parts)}; {output.counted(report.requests, 'request')}"
 
 

@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -52,6 +53,22 @@ def storage_errors(path: Path) -> Iterator[None]:
             " (nothing already stored is lost)"
         )
         raise StorageError(msg) from error
+
+
+def make_writable(folder: Path, path: Path) -> None:
+    """Make a folder, and find out now whether it takes files; ``path`` is what messages say is to be written.
+
+    Raises:
+        StorageError: it cannot be made, or takes none.
+    """
+    try:
+        with storage_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+    except FileNotFoundError:  # said of /proc and the like, where there is no place for files of one's own
+        msg = f"cannot write {path}: {folder} takes no files; choose another folder and run the command again"
+        raise StorageError(msg) from None
 
 
 def atomic_write_bytes(path: Path, content: bytes) -> None:

@@ -183,13 +183,13 @@ def parse_metadata(data: object, where: str) -> ImageMetadata:
     raise DatabaseError(msg)
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """One readable line for each key at fault."""
+def problems_of(error: ValidationError, mark: str = "") -> list[str]:
+    """One readable line for each key at fault; ``mark`` stands behind the key."""
     lines: dict[str, str] = {}
     for item in error.errors():
         key = str(item["loc"][0]) if item["loc"] else ""
         text = "is missing" if item["type"] == "missing" else item["msg"].removeprefix("Value error, ")
-        lines.setdefault(key, f"{key} {text}".strip())
+        lines.setdefault(key, f"{key}{mark} {text}" if key else text)
     return list(lines.values())
 
 

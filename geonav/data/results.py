@@ -35,7 +35,7 @@ class ReferenceUse(_Record):
     """One retrieved reference and what it gave."""
 
     uid: str
-    score: float = Field(description="similarity of the global descriptors")
+    score: float = Field(description="similarity of the global descriptors, before re-ranking")
     num_matches: int = Field(description="matched keypoints; 0 where it was not matched")
     num_inliers: int = Field(description="matches that agree with the pose")
 

@@ -37,7 +37,7 @@ class Shard:
         """
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            msg = f"--shard {text} is no share: write 1/16 for the first of sixteen, up to 16/16"
+            msg = f"--shard '{text}' is no share: write 1/16 for the first of sixteen, up to 16/16"
             raise UsageError(msg)
         return cls(int(found[1]), int(found[2]))
 

@@ -21,6 +21,7 @@ from geonav.data.upkeep import feature_files, global_file, index_names, leftover
 from geonav.errors import DatabaseError, GeonavError
 from geonav.geometry.pose import camera_center
 from geonav.pipeline.stored import StoredFeatures
+from geonav.retrieval.milvus_link import lost_folder
 from geonav.retrieval.shelf import STAMP_FILE, stored_uids
 
 _PLACE_GAP_M = 1.0
@@ -192,18 +193,21 @@ def _global_problems(database: Database, uid: str, name: str) -> Iterator[Proble
 def _index_problems(database: Database) -> Iterator[Problem]:
     for name in index_names(database):
         for listing in sorted(database.index_dir(name).rglob(STAMP_FILE)):
-            gone = _unknown_uids(database, listing)
-            if gone != 0:
-                text = "its list of entries is broken" if gone is None else f"it names {gone} deleted entries"
+            text = _index_problem(database, listing.parent)
+            if text is not None:
                 # Without its stamp an index counts as unfinished and is built again.
-                yield f"{text}: run 'geonav index global'", [listing]
+                yield f"{text} run 'geonav index global'", [listing]
 
 
-def _unknown_uids(database: Database, listing: Path) -> int | None:
+def _index_problem(database: Database, folder: Path) -> str | None:
     try:
-        return sum(uid not in database for uid in stored_uids(listing.parent))
+        gone = sum(uid not in database for uid in stored_uids(folder))
+        lost = lost_folder(folder)
     except DatabaseError:
-        return None
+        return "its list of entries is broken:"
+    if gone:
+        return f"it names {gone} deleted entries:"
+    return None if lost is None else f"its vectors are gone with the folder {lost}: put that back, or"
 
 
 @dataclass(frozen=True)

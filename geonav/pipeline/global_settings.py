@@ -41,16 +41,22 @@ def remembered(section: GlobalConfig) -> dict[str, Any]:
     return asked | ({"checkpoint": str(section.checkpoint.expanduser().resolve())} if section.checkpoint else {})
 
 
-def descriptor_of(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GeonavConfig]:
-    """The descriptor of ``config``, and ``config`` with the database's own settings where it does not set them."""
-    name = config.retrieval.descriptor
-    folder = database.index_dir(DESCRIPTORS.stem(name))
+def with_own(database: Database, config: GeonavConfig) -> GeonavConfig:
+    """``config`` with the database's own settings of its global descriptor where it does not set them."""
+    folder = database.index_dir(DESCRIPTORS.stem(config.retrieval.descriptor))
     try:
         recorded = dict(json.loads((folder / SETTINGS_FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
         recorded = {}
     section = filled(config.retrieval, {key: value for key, value in recorded.items() if key != "descriptor"})
-    config = config.model_copy(update={"retrieval": section})
+    return config.model_copy(update={"retrieval": section})
+
+
+def descriptor_of(database: Database, config: GeonavConfig) -> tuple[GlobalDescriptor, LearnedArrays, GeonavConfig]:
+    """The descriptor of ``config``, and ``config`` with the database's own settings where it does not set them."""
+    name = config.retrieval.descriptor
+    folder = database.index_dir(DESCRIPTORS.stem(name))
+    config = with_own(database, config)
     descriptor = DESCRIPTORS.load(name).from_config(config)
     return cast("GlobalDescriptor", descriptor), LearnedArrays(folder / _LEARNED_FILE), config
 

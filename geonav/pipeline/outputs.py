@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
-from geonav.data.files import storage_errors
-from geonav.errors import StorageError, UsageError
+from geonav.data.files import make_writable
+from geonav.errors import UsageError
 
 
 def prepared(path: Path, endings: tuple[str, ...]) -> Path:
@@ -30,13 +29,5 @@ def prepared(path: Path, endings: tuple[str, ...]) -> Path:
     if not nearest.is_dir():
         msg = f"--output {path}: {nearest} is no folder"
         raise UsageError(msg)
-    try:
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Found out now, and not when all the work is done.
-            with tempfile.TemporaryFile(dir=path.parent):
-                pass
-    except FileNotFoundError:  # said of /proc and the like, where there is no place for files of one's own
-        msg = f"cannot write {path}: {path.parent} takes no files; choose another folder and run the command again"
-        raise StorageError(msg) from None
+    make_writable(path.parent, path)  # found out now, and not when all the work is done
     return path

@@ -18,12 +18,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geonav.data.files import atomic_write_json
+from geonav.data.files import atomic_write_json, storage_errors
 from geonav.errors import DatabaseError, GeonavError
 from geonav.retrieval import shelf
 from geonav.retrieval.base import Vectors
-from geonav.retrieval.milvus_link import LINKS, Link, link_path
-from geonav.retrieval.milvus_store import MOST_HITS, Store, absolute, in_rows, open_store
+from geonav.retrieval.milvus_link import KIND, LINKS, Link, link_path
+from geonav.retrieval.milvus_store import MOST_HITS, Store, absolute, in_rows, is_gone, make_parents, open_store
 from geonav.retrieval.names import Row
 from geonav.retrieval.parts import Found, Part, best_rows, chosen_of
 from geonav.retrieval.rows import Code, GrowingRows
@@ -43,7 +43,7 @@ _COPIES = 2
 class MilvusIndex(StoredIndex):
     """Vectors in Milvus, 4 bytes a number; exact with its index type ``FLAT``."""
 
-    kind = "milvus"
+    kind = KIND
     code: ClassVar[Code] = "fp32"
 
     def __init__(self, dim: int, stamp: str, settings: MilvusConfig | None = None) -> None:
@@ -116,13 +116,13 @@ class MilvusIndex(StoredIndex):
             store.build(link.collection, start - form.rows)
 
     def _new_collection(self, directory: Path, form: Form) -> tuple[Link, Store]:
-        path = link_path(directory, form)
-        if path.exists():
-            self._drop(directory, path)
         name = f"geonav_{self.stamp}_{secrets.token_hex(8)}_{form.generation}"
         link = Link(self._uri(self._link), name, str(directory.resolve()))
-        atomic_write_json(path, asdict(link))
-        store = open_store(link.address(directory), self._settings)
+        address = link.address(directory)
+        make_parents(address)
+        _set_aside(link_path(directory, form))
+        atomic_write_json(link_path(directory, form), asdict(link))
+        store = open_store(address, self._settings)
         store.create(name, self.dim, self.stamp)
         return link, store
 
@@ -130,6 +130,12 @@ class MilvusIndex(StoredIndex):
         names = shelf.read_names(directory, form)
         link = Link.read(link_path(directory, form))
         address = absolute(self._settings.uri) if self._settings.uri else link.address(directory)
+        if is_gone(address):
+            msg = (
+                f"{address}, the folder of the index's vectors, is gone: put it back, set GEONAV_MILVUS__URI to where "
+                "it lies now, or run `geonav index global`"
+            )
+            raise DatabaseError(msg)
         store = open_store(address, self._settings)
         self._check(store, link, form, int(np.count_nonzero(names.alive & ~names.silent)))
         self._names, self._link, self._store = names, link, store
@@ -222,8 +228,29 @@ class MilvusIndex(StoredIndex):
     def _drop(self, directory: Path, path: Path) -> None:
         try:
             link = Link.read(path)
-            if link.belongs_to(directory):
-                open_store(link.address(directory), self._settings).drop(link.collection)
-        except GeonavError as error:
-            logger.info("the collection that %s names is left: %s", path, error)
+        except DatabaseError as error:
+            logger.info("%s names no collection: %s", path, error)
+        else:
+            if link.belongs_to(directory) and not self._is_dropped(link, directory):
+                return
         path.unlink(missing_ok=True)
+
+    def _is_dropped(self, link: Link, directory: Path) -> bool:
+        """Remove a collection; one in a folder that is gone is gone with it."""
+        address = link.address(directory)
+        try:
+            if not is_gone(address):
+                open_store(address, self._settings).drop(link.collection)
+        except GeonavError as error:
+            logger.warning(
+                "collection %s at %s is left until this index is next stored: %s", link.collection, address, error
+            )
+            return False
+        return True
+
+
+def _set_aside(path: Path) -> None:
+    """Keep a link that a killed run left where another is to be written, so that its collection is dropped later."""
+    if path.exists():
+        with storage_errors(path):
+            path.rename(path.with_name(f"milvus-{secrets.token_hex(8)}.json"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from geonav.errors import AuthError, DatabaseError, GeonavError, NetworkError, StorageError
+from geonav.errors import AuthError, DatabaseError, GeonavError, NetworkError, StorageError, UsageError
 from geonav.settings.milvus import SCHEMES
 
 _NO_COLLECTION = {4, 100}
+_BAD_PARAMETER = 1100
 _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 _FULL = ("no space left", "disk quota", "read-only file system", "permission denied")
 _LONGEST = 160
@@ -50,6 +52,25 @@ def opening_faults(address: str) -> Iterator[None]:
         if address.startswith(SCHEMES) or not isinstance(error.__cause__, ConnectionConfigException):
             raise
         raise _why_not_opened(address) from error
+
+
+@contextmanager
+def indexing_faults(address: str, index_type: str) -> Iterator[None]:
+    """As :func:`faults`, for making an index of Milvus' own.
+
+    Raises:
+        GeonavError: as :func:`faults`; UsageError also where Milvus refuses the type of index.
+    """
+    try:
+        with faults(address):
+            yield
+    except GeonavError as error:
+        cause = error.__cause__
+        text = _line(cause) if cause is not None else ""
+        if getattr(cause, "code", None) != _BAD_PARAMETER and not re.search("index.?type", text, re.IGNORECASE):
+            raise
+        msg = f"Milvus at {address} refuses milvus.index_type = {index_type} ({text}): set FLAT or another that it has"
+        raise UsageError(msg) from error
 
 
 def _why_not_opened(folder: str) -> GeonavError:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from geonav.errors import DatabaseError
 from geonav.retrieval import shelf
-from geonav.retrieval.milvus_store import absolute
+from geonav.retrieval.milvus_store import absolute, is_gone
 from geonav.retrieval.shelf import Form
 from geonav.settings.milvus import MilvusConfig
 
+KIND = "milvus"
 FOLDER = "milvus.db"
 LINKS = "milvus-*.json"
 
@@ -70,3 +71,16 @@ def remembered(settings: MilvusConfig, directory: Path) -> MilvusConfig:
 def link_path(directory: Path, form: Form) -> Path:
     """Where the link of a generation lies."""
     return directory / f"milvus-{form.generation}.json"
+
+
+def lost_folder(directory: Path) -> str | None:
+    """The folder of milvus-lite where the vectors of the index in ``directory`` were and that is not there any more.
+
+    Raises:
+        DatabaseError: the index or its link is broken.
+    """
+    form = shelf.read_form(directory)
+    if form.kind != KIND:
+        return None
+    address = Link.read(link_path(directory, form)).address(directory)
+    return address if is_gone(address) else None

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geonav.data.files import storage_errors
 from geonav.errors import DatabaseError, UsageError
 from geonav.retrieval.base import Vector, Vectors
-from geonav.retrieval.milvus_faults import faults, opening_faults
+from geonav.retrieval.milvus_faults import faults, indexing_faults, opening_faults
 from geonav.retrieval.names import Row
 from geonav.settings.milvus import SCHEMES, MilvusConfig
 
@@ -53,7 +54,7 @@ class Store:
     @property
     def is_embedded(self) -> bool:
         """Whether it is a folder that this process serves to itself."""
-        return not self.address.startswith(SCHEMES)
+        return is_folder(self.address)
 
     def dim(self, name: str, stamp: str) -> int | None:
         """The length of the vectors of a collection of geonav's, None where there is none.
@@ -84,7 +85,11 @@ class Store:
             )
 
     def build(self, name: str, count: int) -> None:
-        """Index the ``count`` rows of a new collection, and load it."""
+        """Index the ``count`` rows of a new collection, and load it.
+
+        Raises:
+            UsageError: Milvus does not know the type of index that the settings name.
+        """
         index_type, options = self._settings.index_type, {}
         if self.is_embedded and index_type == "FLAT" and count >= _FEWEST_IN_CELL:
             # Its FLAT copies all rows for a query; one cell finds the same. It reads what is named params within.
@@ -93,6 +98,7 @@ class Store:
             self._client.flush(name, timeout=_BUILDING_S)
             parameters = self._client.prepare_index_params()
             parameters.add_index(_VECTOR, index_type=index_type, metric_type="IP", params=options)
+        with indexing_faults(self.address, self._settings.index_type):
             self._client.create_index(name, parameters, timeout=_BUILDING_S)
         self.load(name)
 
@@ -211,7 +217,7 @@ def _connected(address: str, settings: MilvusConfig) -> Any:  # noqa: ANN401 - p
     try:
         from pymilvus import MilvusClient
 
-        if not address.startswith(SCHEMES):
+        if is_folder(address):
             import milvus_lite  # noqa: F401 - pymilvus would end with a message of its own
     except ImportError as error:
         msg = f"an index in Milvus needs {error.name}: pip install 'geonav[milvus]'"
@@ -226,7 +232,7 @@ def _connected(address: str, settings: MilvusConfig) -> Any:  # noqa: ANN401 - p
 def _close(client: Any, address: str) -> None:  # noqa: ANN401 - as above
     """Let go of a connection, and of the folder behind it."""
     client.close()
-    if not address.startswith(SCHEMES):
+    if is_folder(address):
         from milvus_lite.server_manager import server_manager_instance
 
         release: Callable[[str], None] = server_manager_instance.release_server
@@ -236,3 +242,24 @@ def _close(client: Any, address: str) -> None:  # noqa: ANN401 - as above
 def absolute(uri: str) -> str:
     """A folder's address from the root on; a server's as it is."""
     return uri if uri.startswith(SCHEMES) else str(Path(uri).expanduser().resolve())
+
+
+def is_folder(address: str) -> bool:
+    """Whether an address is a folder of milvus-lite, there or not."""
+    return not address.startswith(SCHEMES)
+
+
+def is_gone(address: str) -> bool:
+    """Whether an address is a folder that is not there; to connect to it would make an empty one."""
+    return is_folder(address) and not Path(address).exists()
+
+
+def make_parents(address: str) -> None:
+    """Make the folders above a folder of milvus-lite, which it does not do itself.
+
+    Raises:
+        StorageError: the disk is full, read-only or not permitted.
+    """
+    if is_folder(address):
+        with storage_errors(Path(address)):
+            Path(address).parent.mkdir(parents=True, exist_ok=True)

@@ -70,4 +70,4 @@ def asked_of(fields: dict[str, str]) -> Asked:
     try:
         return Asked.model_validate({name: text for name, text in fields.items() if text.strip()})
     except ValidationError as error:
-        raise RefusedError(422, "; ".join(problems_of(error))[:500]) from error
+        raise RefusedError(422, "; ".join(problems_of(error, ":"))[:500]) from error

@@ -119,7 +119,8 @@ class Engine:
         """
         self._drop_abandoned()
         if len(self._waiting) >= self.limit:
-            raise RefusedError(429, f"{self.limit} photos are waiting already: try again later", self.retry_after_s)
+            waiting = "1 photo is" if self.limit == 1 else f"{self.limit} photos are"
+            raise RefusedError(429, f"{waiting} waiting already: try again later", self.retry_after_s)
 
     def submit(self, job: Job) -> None:
         """Put a photo into the queue.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from geonav.data.files import atomic_write_bytes, storage_errors
+from geonav.data.files import atomic_write_bytes
 from geonav.data.images import PictureBytes, check_header
-from geonav.errors import ImageError
+from geonav.errors import ImageError, StorageError
 from geonav.serving.asked import Asked, asked_of
 from geonav.serving.jobs import Answer, Job, too_slow
 from geonav.serving.multipart import Form, Lease, discard, read_form
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from geonav.serving.service import Service
+
+logger = logging.getLogger(__name__)
 
 
 async def localize(request: Request, service: Service) -> dict[str, Any]:
@@ -79,11 +82,16 @@ def _picture(form: Form, max_pixels: int) -> PictureBytes:
 
 
 def _keep(folder: Path, content: bytes) -> None:
-    """Under the time and the picture's digest: never under a name that a client made up."""
+    """Under the time and the picture's digest: never under a name that a client made up.
+
+    The answer does not depend on it: what cannot be kept is logged.
+    """
     moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    with storage_errors(folder):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(folder / f"{moment}-{hashlib.sha256(content).hexdigest()[:16]}.photo", content)
+        atomic_write_bytes(folder / f"{moment}-{hashlib.sha256(content).hexdigest()[:16]}.photo", content)
+    except (OSError, StorageError) as error:
+        logger.warning("a photo is not kept: %s", error)
 
 
 async def _waited(request: Request, service: Service, job: Job) -> Answer:

@@ -129,7 +129,9 @@ class _Reader:
             raise RefusedError(422, f"{plain_name(self._name)} is given twice")
         self._file = b"filename" in options
         if self._file != (self._name == "photo"):
-            what = "photo must be a file" if self._name == "photo" else f"{plain_name(self._name)} must not be a file"
+            wanted = "the photo belongs in the field 'photo', as a file: curl -F photo=@FILE"
+            is_photo = self._name == "photo"
+            what = wanted if is_photo else f"{plain_name(self._name)} must not be a file: {wanted}"
             raise RefusedError(422, what)
         if self._file:
             self.form.name = plain_name(options[b"filename"].decode("utf-8", "replace"))

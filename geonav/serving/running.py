@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from geonav.data.files import make_writable
 from geonav.errors import InputError, UsageError
 from geonav.serving.app import build_app
 from geonav.serving.service import Service
@@ -31,6 +32,7 @@ def serve(database: Database, config: GeonavConfig, on_ready: Callable[[str], No
     Raises:
         InputError: the extra is not installed.
         UsageError: the port cannot be listened at.
+        StorageError: photos are to be kept in a folder that cannot be made, or takes no files.
         GeonavError: as :class:`geonav.pipeline.localize.Localizer`.
     """
     try:
@@ -38,6 +40,8 @@ def serve(database: Database, config: GeonavConfig, on_ready: Callable[[str], No
     except ImportError as error:
         msg = f"serving needs {error.name or 'uvicorn'}: pip install 'geonav[serve]'"
         raise InputError(msg) from error
+    if config.serve.keep_uploads is not None:
+        make_writable(config.serve.keep_uploads, config.serve.keep_uploads)
     service = Service(database, config)
     app = build_app(service)
     listening = _listening(config.serve.host, config.serve.port)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, SecretStr, field_validator
 
 from geonav.settings.base import Section
@@ -37,4 +39,18 @@ class MilvusConfig(Section):
         if not value.startswith(SCHEMES) and ("://" in value or not value.endswith(FILE_SUFFIX)):
             msg = "give http://HOST:PORT or a folder whose name ends in .db"
             raise ValueError(msg)
+        if value.startswith(SCHEMES) and not _names_a_host(value):
+            msg = "it names no host: give http://HOST:PORT"
+            raise ValueError(msg)
         return value
+
+
+def _names_a_host(address: str) -> bool:
+    """Whether an address of a server says which, and a port that can be one."""
+    if address.startswith("unix:"):
+        return bool(address.removeprefix("unix:").strip("/"))
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

@@ -9,6 +9,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from geonav.settings.base import Section
 
+# As browsers send it: in small letters, and nothing behind the port.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
+
 
 class ServeConfig(Section):
     """``[serve]``: ``geonav serve``."""
@@ -43,6 +46,15 @@ class ServeConfig(Section):
     keep_uploads: Path | None = Field(None, description="folder to keep every photo in; none is written if not set")
     tiles_url: str | None = Field(None, description="tiles of a map for the page: https://HOST/{z}/{x}/{y}.png")
     tiles_attribution: str = Field("", description="credit of the tiles")
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                msg = f"'{origin}' is no site: give https://HOST or https://HOST:PORT without a path or a slash, or *"
+                raise ValueError(msg)
+        return value
 
     @field_validator("api_key")
     @classmethod

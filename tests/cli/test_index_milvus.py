@@ -128,3 +128,33 @@ def test_the_default_place_is_the_index_folder(run: Run, path: Path, descriptor:
     (folder,) = path.rglob("milvus.db")
     assert folder.is_dir()
     assert MilvusIndex.kind in (folder.parent / "stamp.json").read_text()
+
+
+def test_an_address_without_an_index_in_milvus(run: Run, path: Path, descriptor: str) -> None:
+    command = ["index", "global", "-d", path, "--descriptor-type", descriptor, *LOCAL, *SMALL]
+    for kind in ((), ("--index", "flat")):
+        ended = run(*command, *kind, "--milvus-uri", "city.db")
+        assert ended.code == 2, ended.err
+        assert "--milvus-uri city.db is for vectors in Milvus, and this index is" in ended.err
+        assert ended.err.count("\n") == 1
+    assert not Path("city.db").exists()
+
+
+def test_a_folder_in_a_folder_that_is_not_there_and_then_is_gone(
+    run: Run, path: Path, descriptor: str, tmp_path: Path
+) -> None:
+    command = ["index", "global", "-d", path, "--descriptor-type", descriptor, *LOCAL, *SMALL]
+    ended = run(*command, "--index", "milvus", "--milvus-uri", "n1/x.db")
+    assert ended.code == 0, ended.err
+    (tmp_path / "n1").rename(tmp_path / "n2")
+    code, text = found(run, path, descriptor)
+    assert code == 3
+    assert f"{tmp_path / 'n1' / 'x.db'}, the folder of the index's vectors, is gone" in text
+    assert not (tmp_path / "n1").exists()
+    checked = run("database", "check", "-d", path)
+    assert checked.code == 6
+    assert "vectors are gone with the folder" in " ".join(checked.out.split())
+    elsewhere = run(*command, "--milvus-uri", "n3/x.db")  # the kind is remembered
+    assert elsewhere.code == 0, elsewhere.err
+    assert found(run, path, descriptor)[0] == 0
+    assert run("database", "check", "-d", path).code == 0

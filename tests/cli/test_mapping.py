@@ -14,6 +14,7 @@ from geonav.data.database import Database
 from geonav.pipeline.mapping import build
 from geonav.pipeline.mapping.reading import apart_line, distance_moved_m, pieces, sigmas, worst_first
 from geonav.pipeline.mapping.report import MapReport
+from geonav.pipeline.mapping.shares import ShareReport
 from tests.cli.conftest import Run
 from tests.pipeline.mapping.made_map import ATTACK, ORIGIN, made_map, made_part, made_report
 
@@ -79,6 +80,23 @@ def test_suspects_beyond_the_table_are_named(tmp_path: Path, capsys: pytest.Capt
     assert "\nsuspect, r00: tilt\n" in out
     assert "note, the map: a note on a" in out
     assert "apart" not in out
+
+
+def test_no_figure_is_less_than_nothing(report: MapReport, capsys: pytest.CaptureFixture[str]) -> None:
+    part = report.parts[0]
+    moved = {"moved_m": (-0.001, 0.0, -0.001), "turned_deg": -0.004}
+    sequence = part.sequences[0].model_copy(update={"offset_m": (-0.001, 0.0, -0.0049)})
+    views = [view.model_copy(update=moved) for view in part.views]
+    part = part.model_copy(update={"views": views, "sequences": [sequence], "median_moved_m": -0.0})
+    write_map_report(report.model_copy(update={"parts": [part]}), as_json=False, show_all=True)
+    out = capsys.readouterr().out
+    assert "0.00 ±" in out
+    assert "-0.0" not in out
+
+
+def test_one_pair_is_one(report: MapReport, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setattr("geonav.pipeline.mapping.shares.match_share", lambda *_: ShareReport(matched=1, reused=0))
+    assert run("map", "build", "-d", "db", "--shard", "1/2").out == "1 pair matched, 0 there already\n"
 
 
 def test_nothing_mapped_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ import requests
 
 from geonav.data.database import Database
 from geonav.errors import DatabaseError
+from geonav.pipeline.syncing import PushReport
 from tests.cli.conftest import Run
 from tests.pipeline.syncing.s3_server import S3Server, error_body
 from tests.pipeline.syncing.trees import add_entry, contents, make_database
@@ -257,3 +258,11 @@ def test_a_disk_that_fills_up_is_said_and_resumed(run: Run, run_process: Run) ->
     assert ended.err.startswith("error: cannot write there/.geonav/sync/")
     assert run(*pull).code == 0
     assert contents(Path("there")) == contents(Path("here"))
+
+
+def test_one_object_is_one(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    make_database(tmp_path / "db")
+    report = PushReport("there", damaged=1, pruned=1, sent_files=1, requests=1)
+    monkeypatch.setattr("geonav.pipeline.syncing.push_database", lambda *_: report)
+    said = run("database", "push", "there", "-d", "db").out
+    assert "1 damaged object replaced, 1 object pruned; 1 request\n" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from geonav.geometry.geodesy import GeoPoint
 from geonav.geometry.orientation import rotation_from_angles
 from geonav.geometry.pose import pose_from_center
 from geonav.pipeline.check import CheckReport, check_database, describe
+from geonav.retrieval.choose import new_index
 from geonav.retrieval.flat import FlatIndex
 from tests.data.photos import exif, jpeg
 
@@ -193,6 +195,15 @@ def damage_index(database: Database) -> None:
     (database.index_dir("vlad") / "names-1.bin").write_bytes(b"{")
 
 
+def lose_vectors(database: Database) -> None:
+    pytest.importorskip("milvus_lite", reason="pip install 'geonav[milvus]'")
+    index = new_index("milvus", 4, "aa")
+    index.add(list("abc"), np.ones((3, 4), np.float32))
+    index.save(database.index_dir("vlad"))
+    assert check_database(database).findings == []
+    shutil.rmtree(database.index_dir("vlad") / "milvus.db")
+
+
 @pytest.mark.parametrize(
     ("damage", "where", "expected"),
     [
@@ -209,6 +220,7 @@ def damage_index(database: Database) -> None:
         (leave_own_file, ".geonav/index/vlad/.geonav-tmp-0123", "interrupted run"),
         (delete_indexed_entry, ".geonav/index/vlad", "names 1 deleted entries"),
         (damage_index, ".geonav/index/vlad", "list of entries is broken"),
+        (lose_vectors, ".geonav/index/vlad", "milvus.db: put that back, or run"),
     ],
 )
 def test_what_was_derived_is_removed_by_a_repair(database: Database, damage: Any, where: Any, expected: Any) -> None:

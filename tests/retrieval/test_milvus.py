@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from geonav.errors import AuthError, DatabaseError, GeonavError, NetworkError, UsageError
+from geonav.errors import AuthError, DatabaseError, GeonavError, NetworkError, StorageError, UsageError
 from geonav.retrieval.choose import new_index, open_index
 from geonav.retrieval.flat import FlatIndex
 from geonav.retrieval.milvus import MilvusIndex
@@ -281,7 +282,102 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("uri", ["ftp://host/x.db", "city", "http://me:secret@host:19530"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ftp://host/x.db",
+        "city",
+        "http://me:secret@host:19530",
+        "http://",
+        "https:///x",
+        "tcp://:19530",
+        "http://host:port",
+        "http://host:99999",
+        "unix:",
+    ],
+)
 def test_addresses_that_are_none_are_refused(uri: str) -> None:
     with pytest.raises(ValueError, match=r"http://|GEONAV_MILVUS__TOKEN"):
         MilvusConfig(uri=uri)
+
+
+def test_a_folder_in_folders_that_are_not_there_yet(tmp_path: Path) -> None:
+    filled(MilvusConfig(uri=str(tmp_path / "n1" / "n2" / "x.db"))).save(tmp_path / "index")
+    assert len(MilvusIndex.load(tmp_path / "index", "aa")) == 60
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match=r"file/x\.db: .*choose another"):
+        filled(MilvusConfig(uri=str(tmp_path / "file" / "x.db"))).save(tmp_path / "other")
+
+
+@pytest.mark.parametrize("is_elsewhere", [True, False])
+def test_reading_never_makes_a_folder_that_is_gone(is_elsewhere: bool, tmp_path: Path) -> None:
+    uri = str(tmp_path / "away" / "x.db") if is_elsewhere else None
+    filled(MilvusConfig(uri=uri)).save(tmp_path / "index")
+    folder = tmp_path / "away" if is_elsewhere else tmp_path / "index" / "milvus.db"
+    folder.rename(tmp_path / "moved")
+    with pytest.raises(DatabaseError, match=r"\.db, .*is gone: put it back.*GEONAV_MILVUS__URI.*index global"):
+        MilvusIndex.load(tmp_path / "index", "aa")
+    assert not folder.exists()
+    (tmp_path / "moved").rename(folder)
+    assert len(MilvusIndex.load(tmp_path / "index", "aa")) == 60
+
+
+def died(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_collection_that_cannot_be_dropped_is_dropped_later(
+    is_killed: bool,
+    serve: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    guarded, free = serve(TOKEN), serve()
+    opening = MilvusConfig(uri=guarded, token=TOKEN)  # type: ignore[arg-type]
+    with monkeypatch.context() as patch:
+        if is_killed:
+            patch.setattr(Store, "insert", died)
+        with pytest.raises(KeyboardInterrupt) if is_killed else nullcontext():
+            filled(opening).save(tmp_path)
+    filled(MilvusConfig(uri=free)).save(tmp_path)
+    assert "is left until this index is next stored" in caplog.text
+    assert len(list(tmp_path.glob("milvus-*.json"))) == 2
+    assert len(open_store(guarded, opening)._client.list_collections()) == 1
+    filled(MilvusConfig(uri=free, token=TOKEN)).save(tmp_path)  # type: ignore[arg-type]
+    assert len(list(tmp_path.glob("milvus-*.json"))) == 1
+    assert open_store(guarded, opening)._client.list_collections() == []
+    assert len(collections(free)) == 1
+
+
+def test_a_link_that_is_broken_goes_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    filled(None).save(tmp_path)
+    (tmp_path / "milvus-7.json").write_text("{")
+    filled(None).save(tmp_path)
+    assert [path.name for path in tmp_path.glob("milvus-*.json")] == ["milvus-2.json"]
+    assert not caplog.text
+
+
+def test_a_link_into_a_folder_that_is_gone_goes_too(tmp_path: Path) -> None:
+    filled(MilvusConfig(uri=str(tmp_path / "old" / "x.db"))).save(tmp_path / "index")
+    shutil.rmtree(tmp_path / "old")
+    filled(MilvusConfig(uri=str(tmp_path / "new.db"))).save(tmp_path / "index")
+    assert len(list((tmp_path / "index").glob("milvus-*.json"))) == 1
+    assert not (tmp_path / "old").exists()
+
+
+@pytest.mark.parametrize("uri", ["http://host", "https://host:19530", "tcp://10.0.0.1:19530", "unix:/run/milvus.sock"])
+def test_addresses_of_servers_are_taken(uri: str) -> None:
+    assert MilvusConfig(uri=uri).uri == uri
+
+
+@pytest.mark.parametrize("is_server", [True, False])
+def test_a_type_of_index_that_milvus_does_not_have(is_server: bool, serve: Callable[..., str], tmp_path: Path) -> None:
+    settings = MilvusConfig(uri=serve() if is_server else None, index_type="NOPE")
+    with pytest.raises(UsageError, match=r"milvus\.index_type = NOPE.*FLAT") as caught:
+        filled(settings).save(tmp_path)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    filled(MilvusConfig(uri=settings.uri)).save(tmp_path)
+    assert len(MilvusIndex.load(tmp_path, "aa")) == 60

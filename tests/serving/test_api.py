@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from geonav.data.results import LocalizationResult
 from geonav.geometry.geodesy import GeoPoint, LocalFrame
 from geonav.geometry.pose import camera_center
 from tests.conftest import StreetPhotos
-from tests.serving.program import FAR, Program, Reply
+from tests.serving.program import FAR, Program, Reply, asked
 
 
 def said(reply: Reply, status: int) -> str:
@@ -77,22 +78,30 @@ def test_the_server_speaks_of_settings_of_its_own_again(program: Program, query:
     ("fields", "message"),
     [
         ({"lat": "1"}, "give lat, lng, within_m together: lat alone says no place"),
-        ({**FAR, "lat": "91"}, "lat Input should be less than or equal to 90"),
-        ({**FAR, "lat": "nan"}, "lat Input should be a finite number"),
-        ({**FAR, "within_m": "0"}, "within_m Input should be greater than 0"),
-        ({"k": "0"}, "k Input should be greater than or equal to 1"),
-        ({"k": "101"}, "k Input should be less than or equal to 100"),
-        ({"k": "x"}, "k Input should be a valid integer"),
-        ({"matches": "perhaps"}, "matches Input should be a valid boolean"),
+        ({**FAR, "lat": "91"}, "lat: Input should be less than or equal to 90"),
+        ({**FAR, "lat": "nan"}, "lat: Input should be a finite number"),
+        ({**FAR, "within_m": "0"}, "within_m: Input should be greater than 0"),
+        ({"k": "0"}, "k: Input should be greater than or equal to 1"),
+        ({"k": "101"}, "k: Input should be less than or equal to 100"),
+        ({"k": "x"}, "k: Input should be a valid integer"),
+        ({"matches": "perhaps"}, "matches: Input should be a valid boolean"),
         ({"camera": "FISHEYE"}, "camera: "),
         ({"camera": "PINHOLE,10,10,5,5,5,5"}, "camera is for 10x10, the photo is 480x640: give its own"),
-        ({"database": "/etc"}, "database Extra inputs are not permitted"),
+        ({"database": "/etc"}, "database: Extra inputs are not permitted"),
     ],
 )
 def test_a_parameter_that_does_not_fit_is_named(
     program: Program, query: bytes, fields: dict[str, str], message: str
 ) -> None:
     assert said(program.localize(query, **fields), 422).startswith(message)
+
+
+def test_a_photo_in_another_field_is_told_its_own(program: Program) -> None:
+    for name, filename in (("file", '; filename="x.jpg"'), ("photo", "")):
+        part = f'--b\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\nx\r\n--b--\r\n'.encode()
+        headers = {"Content-Type": "multipart/form-data; boundary=b"}
+        request = urllib.request.Request(f"{program.url}/v1/localize", part, headers, method="POST")  # noqa: S310
+        assert "the photo belongs in the field 'photo', as a file" in said(asked(request), 422)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "HEIF", "WEBP"])

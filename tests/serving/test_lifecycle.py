@@ -50,7 +50,7 @@ def test_a_database_that_grows_is_read_anew_and_a_signal_ends_it_when_all_is_ans
         with ThreadPoolExecutor(1) as client:
             begun = client.submit(program.localize, query)
             wait_until(lambda: program.metric("geonav_photos_running") == 1)
-            program.process.send_signal(signal.SIGTERM)
+            program.process.send_signal(signal.SIGINT)
             wait_until(lambda: _health(program) != "ready")
             assert begun.result().status == 200
         assert program.process.wait(60) == 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +15,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from geonav.cli.app import main
 from geonav.config import GeonavConfig, load_config
 from geonav.data.database import Database
 from geonav.errors import ConfigError
 from geonav.pipeline.localize import Localizer
+from geonav.serving.refusals import RefusedError
 from geonav.serving.service import Service
 from tests.serving.inside import held_up, wait_until
 from tests.serving.program import FAR, Reply, form
@@ -66,6 +70,12 @@ def test_a_full_queue_says_when_to_come_again(localizer: Localizer, small_config
         assert [reply.result(240).status for reply in replies] == [200, 200]
         wait_until(lambda: service.is_idle)
         assert 'geonav_batch_size_bucket{le="1.0"} 2.0' in asked(url, "GET", "/metrics").content.decode()
+
+
+def test_one_photo_that_waits_is_one(localizer: Localizer, small_config: GeonavConfig, query: bytes) -> None:
+    with held_up(localizer, small_config, queue=1) as (service, url), waiting(service, url, query, 1):
+        assert "1 photo is waiting already" in post(url, query).json["error"]["message"]
+        service.engine.stop(0)
 
 
 def test_who_hangs_up_leaves_the_queue(localizer: Localizer, small_config: GeonavConfig, query: bytes) -> None:
@@ -172,10 +182,69 @@ def test_photos_are_kept_only_where_that_is_asked_for(
         assert kept.read_bytes() == query
         assert kept.suffix == ".photo"
         service.engine.stop(0)
-    with held_up(localizer, small_config, keep_uploads=kept / "no-folder") as (service, url):
-        refused = post(url, query)
-        assert (refused.status, refused.json["error"]["code"]) == (500, "internal")
-        assert str(tmp_path) not in refused.content.decode()
+
+
+@pytest.fixture(params=[errno.ENOSPC, errno.ENOENT, errno.EEXIST], ids=errno.errorcode.get)
+def _disk_that_refuses(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "write_bytes", _refuse(request.param))
+
+
+@pytest.mark.usefixtures("_disk_that_refuses")
+def test_a_photo_that_cannot_be_kept_is_answered_all_the_same(
+    localizer: Localizer, small_config: GeonavConfig, query: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with held_up(localizer, small_config, keep_uploads=tmp_path / "kept") as (service, url):
+        with waiting(service, url, query, 1) as (reply,):
+            wait_until(lambda: "a photo is not kept: " in caplog.text)
+            (job,) = service.engine._waiting
+            job.fail(RefusedError(504, "answered by the test"))
+        assert reply.result(60).json["error"]["message"] == "answered by the test"
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "\n" not in record.getMessage()
+
+
+def _refuse(code: int) -> Callable[..., int]:
+    def refuse(*_: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    return refuse
+
+
+def test_a_folder_that_takes_no_photos_is_found_out_before_listening(
+    small_database: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geonav.serving.running._listening", _refuse(errno.EADDRINUSE))
+    (tmp_path / "file").write_text("in the way")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["serve", "-d", str(small_database), "--keep-uploads", str(folder)]) == 8
+        said = capfd.readouterr().err
+        assert said.startswith(f"error: cannot write {folder}: ")
+        assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "nonsense",
+        "https://a.example/",
+        "https://a.example/map",
+        "https://A.example",
+        "https://",
+        "a.example",
+        "",
+        "null",
+    ],
+)
+def test_what_is_no_site_is_refused(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"serve\.cors_origins.*is no site: give https://HOST") as told:
+        load_config(overrides={"serve": {"cors_origins": [origin]}})
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://a.example", "http://localhost:3000", "http://[::1]:80"])
+def test_sites_are_taken(origin: str) -> None:
+    assert load_config(overrides={"serve": {"cors_origins": [origin]}}).serve.cors_origins == (origin,)
 
 
 def test_a_picture_the_browser_has_is_not_sent_again(localizer: Localizer, small_config: GeonavConfig) -> None:

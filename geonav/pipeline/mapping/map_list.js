@@ -89,9 +89,10 @@ function make(tag, attributes, ...inner) {
   node.append(...inner);
   return node;
 }
-const said = (value, digits, unit = '') => (value === null ? 'not known' : `${value.toFixed(digits)}${unit}`);
+const rounded = (value, digits) => (+value.toFixed(digits) || 0).toFixed(digits);  // never -0.00
+const said = (value, digits, unit = '') => (value === null ? 'not known' : `${rounded(value, digits)}${unit}`);
 const distance = (view) => { const known = view.moved.filter((shift) => shift !== null); return known.length ? Math.hypot(...known) : null; };
-const directions = (values, digits) => ['east', 'north', 'up'].map((name, i) => (values[i] === null ? null : `${values[i].toFixed(digits)} ${name}`))
+const directions = (values, digits) => ['east', 'north', 'up'].map((name, i) => (values[i] === null ? null : `${rounded(values[i], digits)} ${name}`))
   .filter(Boolean).join(', ') || 'not known';
 
 // Columns: name, value to sort by, digits; a name's digits are none.
@@ -120,7 +121,7 @@ function cell([name, valueOf, digits], view, index) {
     return make('td', {}, button);
   }
   if (digits === undefined) return make('td', { class: 'bad' }, value);
-  return make('td', { class: 'n' }, value === null ? '' : value.toFixed(digits));
+  return make('td', { class: 'n' }, value === null ? '' : rounded(value, digits));
 }
 function list() {
   const words = byId('find').value.trim().toLowerCase(), part = byId('part').value, alone = byId('suspects').checked;

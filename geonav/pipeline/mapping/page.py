@@ -184,12 +184,12 @@ def _sections(report: MapReport) -> Iterable[str]:
 
 
 def _part(part: PartReport) -> tuple[str, ...]:
-    figures = (f"{value:.2f}" for value in (part.residual_px, part.median_moved_m, part.weak_tilt_deg))
+    figures = (f"{value:z.2f}" for value in (part.residual_px, part.median_moved_m, part.weak_tilt_deg))
     return f"{part.num_views:,}", f"{part.num_points:,}", *figures, str(len(part.suspects)), part.part
 
 
 def _offset(metres: float, std_m: float) -> str:
-    return f"{metres:.2f} ± {std_m:.2f}"
+    return f"{metres:z.2f} ± {std_m:.2f}"
 
 
 def _table(name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

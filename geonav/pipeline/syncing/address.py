@@ -116,7 +116,8 @@ def _missing(address: Address, error: Exception) -> str:
     package = _DRIVERS.get(address.scheme)
     if package and isinstance(error, ImportError):
         return f"{address.scheme}:// needs {package}: pip install {package}"
-    return f"{address.scheme}:// cannot be used: {' '.join(str(error).split())}"
+    said = " ".join(str(error).split())
+    return f"{address.scheme}:// cannot be used ({said}): use s3://bucket/city, another fsspec driver's, or a folder"
 
 
 def _revealed(secret: SecretStr | None) -> str | None:

@@ -126,7 +126,8 @@ def descendants(parent: int) -> list[int]:
         (["--ray-address", "auto"], 2, "--ray-address says how --engine ray works"),
         (["--engine", "ray", "--ray-address", "ray://head:10001"], 2, "is no HOST:PORT"),
         (["--engine", "ray", "--ray-address", "head"], 2, "is neither auto nor HOST:PORT"),
-        (["--shard", "0/3"], 2, "--shard 0/3 is no share: write 1/16"),
+        (["--shard", "0/3"], 2, "--shard '0/3' is no share: write 1/16"),
+        (["--shard", ""], 2, "--shard '' is no share: write 1/16"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(

@@ -139,7 +139,11 @@ def test_addresses_that_are_refused(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("gs://b/c", "gs:// needs gcsfs: pip install gcsfs"), ("az://b/c", "pip install adlfs"), ("qq://b", "cannot be")],
+    [
+        ("gs://b/c", "gs:// needs gcsfs: pip install gcsfs"),
+        ("az://b/c", "pip install adlfs"),
+        ("qq://b", r"cannot be used \(Protocol not known: qq\): use s3://bucket/city, .*or a folder"),
+    ],
 )
 def test_a_missing_driver_is_named(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

@@ -22,7 +22,7 @@ demo: install  ## build a synthetic city's database, locate photos of it, report
 	$(BIN)/geonav demo run
 
 test: install  ## run the tests but the slow ones, in two processes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: install  ## run the slow tests: the whole table of measurements
 	$(BIN)/python -m pytest -m slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import pytest
 # A shell starts what it puts into the background deaf to interrupts, and children inherit that: tests interrupt them.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# Processes that share the tests are told a width: tables are to be as wide as in a file.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(autouse=True)

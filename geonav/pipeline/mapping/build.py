@@ -85,6 +85,14 @@ def add_to_map(database: Database, config: GeonavConfig, on_progress: OnProgress
         return report.model_copy(update=counts)
 
 
+def _check_enough(database: Database, views: list[MapView], left_out: list[tuple[str, str]]) -> None:
+    places = len({view.frame for view in views})
+    if places < MIN_FRAMES:
+        why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ""
+        msg = f"{database.path} has {places} places that can be mapped, and a map takes {MIN_FRAMES}{why}"
+        raise DatabaseError(msg)
+
+
 Solved = list[tuple[str, list[MapPart]]]
 """Name and pieces of each part of one connected area."""
 
@@ -114,20 +122,19 @@ class MapWork:
         *,
         is_share: bool = False,
     ) -> MapWork:
-        """Index what is not indexed, but for a share, and read what sources say of each reference.
+        """Index what is not indexed, but for a share, and read what sources say of each reference that could be.
 
         Raises:
             DatabaseError: fewer references than a map takes.
         """
         start = time.perf_counter()
         views, left_out = read_views(database, database.uids())
-        frames = {view.frame for view in views}
-        if len(frames) < MIN_FRAMES:
-            why = f"; {left_out[0][0]}: {left_out[0][1]}" if left_out else ""
-            msg = f"{database.path} has {len(frames)} places that can be mapped, and a map takes {MIN_FRAMES}{why}"
-            raise DatabaseError(msg)
+        _check_enough(database, views, left_out)  # before anything is computed
         if not is_share:
-            index_global_by(engine, database, config, on_progress)
+            failed = dict(index_global_by(engine, database, config, on_progress).failed)
+            left_out = [*failed.items(), *(each for each in left_out if each[0] not in failed)]
+            views = [view for view in views if view.uid not in failed]
+            _check_enough(database, views, left_out)
         config = with_recorded(config, database)
         store = MapStore(database)
         here = engine.here(config)

@@ -164,6 +164,18 @@ def test_features_made_anew_are_not_taken_for_those_that_were_mapped(built: Path
     assert relative_errors_m(poses(database), [*REFERENCES, *LATER]).max() < 0.06
 
 
+def test_a_picture_that_cannot_be_read_is_left_out_and_named(built: Path, tmp_path: Path) -> None:
+    database, uid = copied(built, tmp_path), REFERENCES[3].uid
+    database.image_path(uid).write_text("not a picture")
+    for made in database.entry_path(uid).glob("*.np*"):
+        made.unlink()
+    for report in (add_to_map(database, map_config()), build_map(database, map_config(), rebuild=True)):
+        assert report.num_mapped == len(REFERENCES) - 1
+        assert [(name, "not a picture" in reason) for name, reason in report.alone] == [(uid, True)]
+    rest = [reference for reference in REFERENCES if reference.uid != uid]
+    assert relative_errors_m(poses(database), rest).max() < 0.06
+
+
 def test_parts_of_bounded_size_are_brought_together(stored: Path, tmp_path: Path) -> None:
     whole, parted = copied(stored, tmp_path / "a"), copied(stored, tmp_path / "b")
     build_map(whole, map_config())

@@ -27,8 +27,8 @@ test: install  ## run the tests but the slow ones, in two processes
 test-slow: install  ## run the slow tests: the whole table of measurements
 	$(BIN)/python -m pytest -m slow
 
-bench: install  ## time everything beside the usual way of doing it, into bench.json; QUICK=1 takes a minute or two
-	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick)
+bench: install  ## time everything beside the usual way of doing it, into bench.json; QUICK=1 takes a minute or two, ONLY=ray one row
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(addprefix --only ,$(ONLY))
 
 check: install  ## formatter, linter, types and import directions
 	$(BIN)/ruff format --check

@@ -7,7 +7,9 @@ import json
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -21,10 +23,51 @@ from tests.benchmarks.scene import Photos, photos
 _NOISY = 0.1
 
 
+@dataclass(frozen=True)
+class Bench:
+    """The photos, a folder to work in, and how often each thing is timed."""
+
+    photos: Photos
+    folder: Path
+    turns: int
+
+    @cached_property
+    def networks(self) -> NetworkFigures:
+        """Loaded once, by the first figure that needs them."""
+        return NetworkFigures(self.photos, turns=self.turns)
+
+
+def _starting(bench: Bench) -> Iterator[Figure]:
+    networks = bench.networks
+    return other.starting(bench.photos, networks.query.path, networks.warm_s(), bench.turns)
+
+
+def _accuracy(bench: Bench) -> Iterator[Figure]:
+    ours, plain = bench.networks.errors_m(3)
+    yield Figure("median error of the located, metres, against the plain pipeline's", ours, plain, 1.0)
+
+
+ROWS: dict[str, Callable[[Bench], Iterable[Figure]]] = {
+    "networks": lambda bench: bench.networks.figures(),
+    "solving": lambda bench: [other.solving(bench.turns)],
+    "reading": lambda bench: [other.reading(bench.photos)],
+    "starting": _starting,
+    "accuracy": _accuracy,
+    "opening": lambda bench: [other.opening(bench.photos, bench.folder, 100_000)],
+    "milvus": lambda bench: other.milvus(bench.folder, 100_000),
+    "memory": lambda bench: [other.memory(bench.photos, 30)],
+    "indexing": lambda bench: other.indexing(bench.photos, bench.folder, 200),
+    "ray": lambda bench: [other.by_ray(bench.photos, bench.folder, 200)],
+    "old-machine": lambda bench: other.old_machine(2),
+}
+QUICK = ("networks", "solving", "reading", "starting")
+
+
 def main() -> None:
     """Time everything, print a table, write ``bench.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer turns, and not what takes minutes")
+    parser.add_argument("--only", choices=ROWS, action="append", help="these figures alone; may be given again")
     parser.add_argument("--output", type=Path, default=Path("bench.json"))
     parser.add_argument("--only-locate", type=int, metavar="TURNS", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -40,33 +83,15 @@ def main() -> None:
         )
         say(f"{'ours':>9} {'baseline':>9} {'ratio':>7} {'must':>7}  what")
         figures = []
-        for figure in _figures(found, Path(folder), quick=asked.quick):
-            say(line(figure))
-            figures.append(figure)
+        bench = Bench(found, Path(folder), 2 if asked.quick else 5)
+        for name in asked.only or (QUICK if asked.quick else ROWS):
+            for figure in ROWS[name](bench):
+                say(line(figure))
+                figures.append(figure)
     asked.output.write_text(json.dumps([record(figure) for figure in figures], indent=1) + "\n", "utf-8")
     noise = max(figure.noise for figure in figures)
     judged = "a quiet machine" if noise <= _NOISY else "a busy machine: do not rely on these figures"
     say(f"\nthe middle half of a baseline's times spread by up to {noise:.0%} of their median: {judged}")
-
-
-def _figures(found: Photos, folder: Path, *, quick: bool) -> Iterator[Figure]:
-    turns = 2 if quick else 5
-    networks = NetworkFigures(found, turns=turns)
-    query, warm_s = networks.query.path, networks.warm_s()
-    yield from networks.figures()
-    yield other.solving(turns)
-    yield other.reading(found)
-    yield from other.starting(found, query, warm_s, turns)
-    if quick:
-        return
-    ours, plain = networks.errors_m(3)
-    yield Figure("median error of the located, metres, against the plain pipeline's", ours, plain, 1.0)
-    yield other.opening(found, folder, 100_000)
-    yield from other.milvus(folder, 100_000)
-    yield other.memory(found, 30)
-    yield from other.indexing(found, folder, 200)
-    yield other.by_ray(found, folder, 200)
-    yield from other.old_machine(2)
 
 
 def _only_locate(found: Photos, turns: int) -> None:

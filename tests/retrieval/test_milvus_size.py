@@ -27,6 +27,6 @@ def test_it_finds_the_same_as_flat(report: dict[str, Any]) -> None:
     assert report["open_and_first_query_s"] <= 5
 
 
-@pytest.mark.xfail(strict=True, reason="milvus-lite 3.2 walks all rows in Python, 5 times as long as flat compares them")
+@pytest.mark.xfail(strict=True, reason="milvus-lite 3.2 walks over all rows in Python, alone 5 times as long as flat")
 def test_a_warm_query_takes_three_of_flat(report: dict[str, Any]) -> None:
     assert report["times_flat"] <= 3

@@ -151,21 +151,25 @@ def test_sixteen_clients_are_served_as_fast_as_a_batch(
 
 @pytest.mark.slow
 def test_a_power_cut_under_load_harms_nothing(small_database: Path, query: bytes, tmp_path: Path) -> None:
-    with started(small_database, tmp_path / "cold") as program:
-        pass
-    start = time.monotonic()
-    with started(small_database, tmp_path / "first") as program:
-        assert program.localize(query).status == 200
-        cold_s = time.monotonic() - start
-        with ThreadPoolExecutor(4) as pool:
+    first_answer_s(small_database, query, tmp_path / "warm")  # the system reads libraries and weights from the disk
+    cold, again = [], []
+    for turn in range(3):
+        cold.append(first_answer_s(small_database, query, tmp_path / f"cold-{turn}"))
+        with started(small_database, tmp_path / f"cut-{turn}") as program, ThreadPoolExecutor(4) as pool:
+            assert program.localize(query).status == 200
             asked = [pool.submit(program.localize, query) for _ in range(4)]
             time.sleep(1)
             program.process.kill()
             assert all(each.exception() is not None for each in asked)
-    assert check_database(Database.open(small_database)).is_sound
+        again.append(first_answer_s(small_database, query, tmp_path / f"again-{turn}"))
+        assert check_database(Database.open(small_database)).is_sound
+    print(f"first answers after {cold} s, after cuts {again} s")  # noqa: T201
+    assert statistics.median(again) < 1.2 * statistics.median(cold)
+
+
+def first_answer_s(database: Path, query: bytes, folder: Path) -> float:
+    """From starting the program to its answer."""
     start = time.monotonic()
-    with started(small_database, tmp_path / "second") as program:
+    with started(database, folder) as program:
         assert program.localize(query).json["status"] == "located"
-    again_s = time.monotonic() - start
-    print(f"first answer after {cold_s:.1f} s cold, {again_s:.1f} s after the cut")  # noqa: T201
-    assert again_s < 1.5 * cold_s + 5
+        return round(time.monotonic() - start, 1)

@@ -1,16 +1,18 @@
 """Run as a program: a city's references among a million made-up ones, and photos located there; prints one JSON object.
 
-``python million_city.py grow SOURCE TARGET COUNT`` copies an indexed database and adds entries that have metadata, on
-a grid of 5 m, and a vector drawn at random. They say what a million costs, not how hard it is to tell apart.
-``python million_city.py ask DATABASE QUERIES`` locates photos of another database.
+``python -m tests.accuracy.million_city grow SOURCE TARGET COUNT`` copies an indexed database and adds entries that have
+metadata, on a grid of 5 m, and a vector drawn at random: what a million costs, not how hard it is to tell apart.
+``python -m tests.accuracy.million_city ask DATABASE QUERIES`` locates photos of another database.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from geonav.pipeline.global_stage import GlobalStage
 from geonav.pipeline.localize import Localizer
 from geonav.pipeline.stages import load_features
 from geonav.retrieval.choose import choose_kind, new_index
+from tests.retrieval.million import held_mb, seconds
 
 AT_ONCE = 10_000
 SPACING_M = 5.0
@@ -33,7 +36,7 @@ LENGTH = 0.2
 
 def grow(source: Path, target: Path, count: int) -> dict[str, Any]:
     """A database of ``count`` entries in all."""
-    copied(source, target)
+    shutil.copytree(source, target)
     database, config = Database.open(target), GeonavConfig()
     stage = GlobalStage.for_reading(database, config, load_features(database, config))
     real = database.uids()
@@ -49,18 +52,8 @@ def grow(source: Path, target: Path, count: int) -> dict[str, Any]:
         vectors = rng.standard_normal((len(uids), stage.asking.dim), np.float32)
         index.add(uids, LENGTH * vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     index.save(database.index_dir(config.retrieval.descriptor))
-    start = time.perf_counter()
-    Places.of(Database.open(target))
-    return {"kind": index.kind, "entries_s": write_s, "places_s": time.perf_counter() - start}
-
-
-def copied(source: Path, target: Path) -> None:
-    """What locating reads of a database, by links to its files."""
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and path.name != "lock":
-            new = target / path.relative_to(source)
-            new.parent.mkdir(parents=True, exist_ok=True)
-            new.hardlink_to(path) if ".geonav" not in path.parts else new.write_bytes(path.read_bytes())
+    places_s, _ = seconds(Places.of, Database.open(target))
+    return {"kind": index.kind, "entries_s": write_s, "places_s": places_s}
 
 
 def made_up(database: Database, count: int) -> Iterator[tuple[list[str], list[str]]]:
@@ -81,27 +74,19 @@ def made_up(database: Database, count: int) -> Iterator[tuple[list[str], list[st
 def ask(path: Path, queries: Path) -> dict[str, Any]:
     """Locate every fifth photo; the first one's time holds the opening."""
     asked = Database.open(queries)
-    start = time.perf_counter()
-    localizer = Localizer(Database.open(path), GeonavConfig())
-    open_s = time.perf_counter() - start
+    open_s, localizer = seconds(lambda: Localizer(Database.open(path), GeonavConfig()))
     located, took = [], []
     for uid in asked.uids()[::5]:
-        begin = time.perf_counter()
-        result = localizer.locate(asked.image_path(uid), camera=asked.metadata(uid).camera)
-        took.append(time.perf_counter() - begin)
+        camera = asked.metadata(uid).camera
+        took_s, result = seconds(partial(localizer.locate, asked.image_path(uid), camera=camera))
+        took.append(took_s)
         located += [uid] * (result.status == "located")
     return {
         "located": located,
         "open_and_first_s": open_s + took[0],
         "median_s": float(np.median(took[1:])),
-        **{f"{name}_mb": held_mb(name) for name in ("RssAnon", "RssFile", "VmHWM")},
+        **{f"{name}_mb": round(held_mb(name)) for name in ("RssAnon", "RssFile", "VmHWM")},
     }
-
-
-def held_mb(name: str) -> float:
-    """What this process holds: of its own, mapped from files, and in all at most."""
-    lines = Path("/proc/self/status").read_text("ascii").splitlines()
-    return next(round(int(line.split()[1]) / 1000) for line in lines if line.startswith(name))
 
 
 if __name__ == "__main__":

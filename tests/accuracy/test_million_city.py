@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +15,9 @@ import pytest
 from geonav.config import GeonavConfig
 from geonav.data.database import Database
 from geonav.pipeline.index import index_global
-from tests.accuracy.million_city import copied
 from tests.demo_city import CityPhotos
 from tests.retrieval.measured import measured
+from tests.retrieval.million import seconds
 
 PROGRAM = Path(__file__).with_name("million_city.py")
 NUM_PLACES, NUM_QUERIES, COUNT = 75, 40, 1_000_000
@@ -35,25 +34,24 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> CityPhotos:
 def indexed(city: CityPhotos, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The references with an index of them."""
     path = tmp_path_factory.mktemp("indexed") / "db"
-    copied(city.references, path)
-    start = time.perf_counter()
-    index_global(Database.open(path), GeonavConfig())
-    sys.stdout.write(f"\nindex global of {len(Database.open(path))}: {time.perf_counter() - start:.1f} s\n")
+    shutil.copytree(city.references, path)
+    took_s, report = seconds(index_global, Database.open(path), GeonavConfig())
+    sys.stdout.write(f"\nindex global of {report.computed}: {took_s:.1f} s\n")
     return path
 
 
 def test_what_is_added_costs_its_own_description(indexed: Path, tmp_path: Path) -> None:
     path = tmp_path / "db"
-    copied(indexed, path)
+    shutil.copytree(indexed, path)
     uids = Database.open(path).uids()
     for uid in uids:
         shutil.copytree(path / uid, path / f"{uid}-again")
         (path / f"{uid}-again" / "vlad_descriptor.npy").unlink(missing_ok=True)
-    start = time.perf_counter()
-    index_global(Database.open(path), GeonavConfig())
-    added_s = (time.perf_counter() - start) / len(uids)
-    sys.stdout.write(f"\nindex global of {len(uids)} more: {1000 * added_s:.1f} ms each\n")
-    assert len(Database.open(path)) == 2 * len(uids)
+    took_s, report = seconds(index_global, Database.open(path), GeonavConfig())
+    sys.stdout.write(f"\nindex global of {len(uids)} more: {1000 * took_s / len(uids):.1f} ms each\n")
+    assert (report.computed, report.reused, report.failed) == (len(uids), len(uids), [])
+    assert report.index is not None
+    assert report.index.count == 2 * len(uids)
 
 
 def test_a_photo_is_located_among_a_million(city: CityPhotos, indexed: Path, tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def main() -> None:
                 figures.append(figure)
     asked.output.write_text(json.dumps([record(figure) for figure in figures], indent=1) + "\n", "utf-8")
     noise = max(figure.noise for figure in figures)
+    if not noise:
+        return  # none of these figures tells how busy the machine was
     judged = "a quiet machine" if noise <= _NOISY else "a busy machine: do not rely on these figures"
     say(f"\nthe middle half of a baseline's times spread by up to {noise:.0%} of their median: {judged}")
 

@@ -90,9 +90,14 @@ class Truth:
         )
 
 
+def held_mb(name: str) -> float:
+    """What this process holds: ``RssAnon`` of its own, ``RssFile`` mapped from files, ``VmHWM`` in all at most."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith(name))
+
+
 def anonymous_mb() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("RssAnon"))
+    return held_mb("RssAnon")
 
 
 def seconds(work: Any, *args: Any) -> tuple[float, Any]:
